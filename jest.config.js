@@ -1,0 +1,15 @@
+/** Sources are compiled per file by swc (fast start); types are checked by `npm run typecheck`. */
+export default {
+  testEnvironment: 'node',
+  roots: ['<rootDir>/packages', '<rootDir>/models', '<rootDir>/bench'],
+  testMatch: ['**/test/**/*.test.ts'],
+  modulePathIgnorePatterns: ['/dist/'],
+  moduleNameMapper: {
+    '^@onnx-pruning/(models|bench)$': '<rootDir>/$1/src/index.ts',
+    '^@onnx-pruning/([a-z]+)$': '<rootDir>/packages/$1/src/index.ts',
+    '^onnx-pruning$': '<rootDir>/packages/onnx-pruning/src/index.ts',
+  },
+  transform: {
+    '^.+\\.ts$': ['@swc/jest', { jsc: { parser: { syntax: 'typescript' }, target: 'es2022' }, module: { type: 'commonjs' } }],
+  },
+};

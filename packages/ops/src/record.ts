@@ -1,0 +1,174 @@
+/**
+ * The contract of one operator: what every record states, and what the engine offers it to state it with.
+ *
+ * A record is data plus small pure functions. It knows its operator's ONNX specification and nothing else: no other
+ * operator, no model, no pruning policy. All fields are required, so an operator that forgot one does not compile.
+ */
+import type { NodeProto, TensorProto } from '@onnx-pruning/onnx';
+
+/** Size of one axis: a number, or a symbol such as `batch` or `2*h*w` where the size is only known at run time. */
+export type Dim = number | string;
+
+/**
+ * What is known of one value before running the model.
+ * `dims` is undefined where not even the rank is known. `value` holds the elements (row-major) of a small tensor
+ * that shape arithmetic can fold; an element is a number, a symbol, or undefined where it is not known.
+ */
+export interface ValueInfo {
+  readonly elemType: number;
+  readonly dims?: readonly Dim[];
+  readonly value?: readonly (Dim | undefined)[];
+}
+
+/** What a record may ask about the node it describes. Inputs that are absent (empty name) read as undefined. */
+export interface NodeView {
+  readonly node: NodeProto;
+  /** Opset of the node's domain. */
+  readonly opset: number;
+  readonly inputs: readonly (ValueInfo | undefined)[];
+  /** The tensor behind input `i` when it is an initializer or a Constant node; undefined otherwise. */
+  constant(i: number): TensorProto | undefined;
+  int(name: string, fallback: number): number;
+  ints(name: string): number[] | undefined;
+  float(name: string, fallback: number): number;
+  string(name: string, fallback: string): string;
+  has(name: string): boolean;
+}
+
+export interface InferContext extends NodeView {
+  /** Dimensions of input `i`, or undefined when unknown or absent. */
+  dims(i: number): readonly Dim[] | undefined;
+  /** A new symbol for a size that only the run decides. */
+  symbol(hint: string): string;
+  /** Throws a ShapeError that names the node: the model contradicts the operator's specification. */
+  fail(expected: string, found: string): never;
+}
+
+/**
+ * How a free dimension is meant. `group` marks the outer factor of a grouped axis (groups of a convolution, attention
+ * heads): it is not offered for pruning by default, its inner factor is.
+ */
+export type TermRole = 'channel' | 'group';
+
+/** Opaque handle of a dim term; `size` is the number of channels it stands for now. */
+export interface Term {
+  readonly size: Dim;
+}
+
+/** Terms of one value, one per axis. */
+export type Axes = readonly Term[];
+
+/**
+ * What a record states its equations with. Shapes are known here: the engine does not call `equations` on a node with
+ * an input or output of unknown rank, and freezes all its axes instead.
+ */
+export interface EquationContext extends NodeView {
+  /** Known outputs (after inference). */
+  readonly outputs: readonly (ValueInfo | undefined)[];
+  /** Terms of input `i`; an absent input has none (empty array). */
+  in(i: number): Axes;
+  /** Terms of output `i`: fresh leaves, one per axis (already fixed where the size is symbolic). Empty when absent. */
+  out(i: number): Axes;
+  /** States that two axes hold the same channels in the same order. */
+  equal(a: Term, b: Term): void;
+  /** The channels of `parts`, one after the other. */
+  sum(parts: readonly Term[]): Term;
+  /** Axes merged in row-major order: the last factor varies fastest. */
+  product(factors: readonly Term[]): Term;
+  /** A new free dimension. */
+  leaf(size: Dim, role?: TermRole): Term;
+  /** A dimension that may not change. */
+  fixed(size: Dim, reason: string): Term;
+  /** Forbids any change of the term. `reason` reads after "because": e.g. "LRN sums over neighbouring channels". */
+  freeze(term: Term, reason: string): void;
+  /** Input `input` is summed over its axis `axis`: channels that are zero contribute nothing (exact). */
+  consumes(input: number, axis: number): void;
+  /**
+   * The node computes a statistic over axis `axis` of input `input` (mean, softmax, normalisation): removing channels
+   * changes it. Pruning stays valid but inexact, and the equivalence check evaluates the node on the kept channels only.
+   */
+  mixes(input: number, axis: number, statistic: string): void;
+}
+
+/** What a size-bearing node looks like before and after pruning; the record rewrites its sizes. */
+export interface ResizeContext extends NodeView {
+  readonly node: NodeProto;
+  /** Dimensions before and after, with symbols where they are symbolic. */
+  oldIn(i: number): readonly Dim[];
+  newIn(i: number): readonly Dim[];
+  oldOut(i: number): readonly Dim[];
+  newOut(i: number): readonly Dim[];
+  /** Old indices that survive along an axis, ascending; undefined when all survive. */
+  keptIn(i: number, axis: number): Int32Array | undefined;
+  keptOut(i: number, axis: number): Int32Array | undefined;
+  setInt(name: string, value: number): void;
+  setInts(name: string, values: readonly number[]): void;
+  /**
+   * Makes integer input `i` (1-D, or a scalar) evaluate to `values`. Undefined leaves that element as it is.
+   * The engine decides how: nothing to do when it already follows at run time, a new constant, or a patched Concat.
+   */
+  setInput(i: number, values: readonly (Dim | undefined)[]): void;
+  /** Replaces constant input `i` altogether by int64 values with these dimensions. */
+  replaceConstant(i: number, values: readonly number[], dims: readonly number[]): void;
+}
+
+/** Dimensions are concrete numbers here. */
+export interface CostContext extends NodeView {
+  inDims(i: number): readonly number[];
+  outDims(i: number): readonly number[];
+}
+
+/** The kinds of layers that have a name in the pruning API (pruneConvOutChannels, pruneLinearInChannels, ...). */
+export type LayerKind =
+  | 'conv'
+  | 'depthwiseConv'
+  | 'convTranspose'
+  | 'linear'
+  | 'batchnorm'
+  | 'layernorm'
+  | 'groupnorm'
+  | 'instancenorm'
+  | 'prelu'
+  | 'embedding'
+  | 'lstm'
+  | 'attention'
+  | 'parameter';
+
+/** Which role a parameter input plays, and which of its axes are output or input channels of the layer. */
+export interface ParameterSpec {
+  readonly input: number;
+  readonly role: 'weight' | 'bias' | 'statistic';
+  readonly out?: number;
+  readonly in?: number;
+}
+
+export interface LayerSpec {
+  readonly kind: LayerKind;
+  readonly parameters: readonly ParameterSpec[];
+}
+
+/** One operator over a range of opsets of its domain. */
+export interface OperatorRecord {
+  /** '' is ai.onnx. */
+  readonly domain: string;
+  readonly opType: string;
+  /** First and last opset this record is right for. */
+  readonly opsets: readonly [number, number];
+  /** Types and shapes of the outputs, one entry per output of the node. `{ elemType }` alone when the rank is unknown. */
+  infer(ctx: InferContext): readonly ValueInfo[];
+  /** Equations between the terms of inputs, parameters and outputs. */
+  equations(ctx: EquationContext): void;
+  /** Rewrites sizes stated by attributes or constant inputs. `nothing` when the operator states none. */
+  resize(ctx: ResizeContext): void;
+  /** Multiply-accumulates of convolutions and matrix products; 0 for everything else. */
+  macs(ctx: CostContext): number;
+  /** The layer this node is to a user, or null when it has no parameters of its own. */
+  layer(view: NodeView): LayerSpec | null;
+}
+
+/** For records with no sizes to rewrite. */
+export const nothing = (): void => {};
+/** For records without multiply-accumulates. */
+export const noMacs = (): number => 0;
+/** For records without parameters. */
+export const noLayer = (): null => null;
