@@ -1,1 +1,7 @@
-export {};
+/** What other programs may use of the benchmarks: the suite, its results and their tables. */
+
+export type { Phase, PhaseTimes } from './engine.ts';
+export type { EngineMemory, EngineTime } from './measure-engine.ts';
+export * from './result.ts';
+export { runSuite, type SuiteOptions } from './suite.ts';
+export * from './tables.ts';

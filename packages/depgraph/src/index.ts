@@ -1,1 +1,37 @@
-export {};
+export { type Analysis, analyse, mixingsOf, termOf } from './analysis.ts';
+export { type CountOptions, countOpsAndParams, type LayerCount, type ModelCount } from './count.ts';
+export {
+  type AllGroupsOptions,
+  type BuildOptions,
+  DependencyGraph,
+  type HistoryEntry,
+  primaryLeaves,
+} from './dependency-graph.ts';
+export type { Consumption, Mixing } from './equations.ts';
+export { gatherAxes, type RawTensor } from './gather.ts';
+export { type Dependency, Group, type GroupItem, type IndexPairs, type RemovedCells } from './group.ts';
+export { forEachCell, KeptIndices } from './kept.ts';
+export {
+  type LayerAxis,
+  LayerError,
+  type ParameterAxis,
+  type PrunableLayer,
+  type Side,
+  traceOrder,
+} from './layers.ts';
+export { nodeLabel } from './node-view.ts';
+export * from './pruning-function.ts';
+export { type LeafRemoval, RewriteError, removeChannels } from './rewrite.ts';
+export { type InputShapes, inferShapes, ShapeError, type ShapeTable } from './shapes.ts';
+export {
+  type DimTerm,
+  type FixedReason,
+  find,
+  fixedReasons,
+  forEachLeaf,
+  leavesOf,
+  numericSize,
+  originalSize,
+  printTerm,
+} from './term.ts';
+export { TermUniverse } from './unify.ts';

@@ -1,1 +1,22 @@
-export {};
+/** The public API of @onnx-pruning/onnx. */
+export * from './attributes.ts';
+export * from './builder.ts';
+export * from './check.ts';
+export { cloneProto, shallowCloneProto } from './clone.ts';
+export { decodeMessage, encodeMessage, type MessageTypes } from './codec.ts';
+export * from './constants.ts';
+export * from './data-type.ts';
+export * from './encode.ts';
+export * from './errors.ts';
+export * from './int64.ts';
+export { nearestNames } from './layers.ts';
+export * from './load.ts';
+export * from './make-tensor.ts';
+export * from './model.ts';
+export * from './print.ts';
+export type * from './proto.ts';
+export * from './random.ts';
+export * from './save.ts';
+export * from './tensor.ts';
+export * from './tensor-view.ts';
+export * from './versions.ts';

@@ -1,1 +1,17 @@
-export {};
+/** The public names of the operator package. */
+export { broadcastDims, equateBroadcast } from './broadcast.ts';
+export {
+  addDims,
+  canonicalDim,
+  compareDims,
+  divDims,
+  isKnown,
+  mulDims,
+  productOfDims,
+  sameDim,
+  subDims,
+} from './dims.ts';
+export { NEWEST_OPSET, OLDEST_OPSET } from './opsets.ts';
+export * from './record.ts';
+export { DuplicateOperatorError, OperatorRegistry } from './registry.ts';
+export { standardOperators } from './standard.ts';

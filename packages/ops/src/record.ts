@@ -108,8 +108,13 @@ export interface ResizeContext extends NodeView {
    * The engine decides how: nothing to do when it already follows at run time, a new constant, or a patched Concat.
    */
   setInput(i: number, values: readonly (Dim | undefined)[]): void;
-  /** Replaces constant input `i` altogether by int64 values with these dimensions. */
+  /**
+   * Replaces constant input `i` altogether by integers with these dimensions (of the same element type). Where the node
+   * has no input `i`, it gets one (int64); inputs between stay absent.
+   */
   replaceConstant(i: number, values: readonly number[], dims: readonly number[]): void;
+  /** Takes an attribute away, where the new sizes are stated by something else. */
+  removeAttribute(name: string): void;
 }
 
 /** Dimensions are concrete numbers here. */

@@ -1,1 +1,24 @@
-export {};
+export { BNScaleImportance, CriterionError, FPGMImportance, LAMPImportance, RandomImportance } from './criteria.ts';
+export {
+  GroupMagnitudeImportance,
+  type Importance,
+  type ImportanceFunction,
+  type MagnitudeOptions,
+  scoreGroup,
+} from './importance.ts';
+export { maskModel } from './mask.ts';
+export { OptionError } from './options.ts';
+export {
+  applyPlan,
+  createPlan,
+  type InitializerChange,
+  keptLeaves,
+  type Plan,
+  PlanError,
+  type PlanGroup,
+} from './plan.ts';
+export { BasePruner } from './pruner.ts';
+export type { LayerSelector, PrunerOptions, PruningRatioDict } from './pruner-options.ts';
+export type { GroupReduction, Normalizer } from './reduction.ts';
+export { referenceModel } from './reference-model.ts';
+export { linearScheduler, type Scheduler } from './scheduler.ts';

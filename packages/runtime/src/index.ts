@@ -1,1 +1,33 @@
-export {};
+/** The public API of @onnx-pruning/runtime. */
+export * from './benchmark.ts';
+export * from './compare.ts';
+export { deviceName, onnxruntimeVersion } from './device.ts';
+export { ExecutionProviderError, FeedError, SessionError } from './errors.ts';
+export type { ValueInfo } from './feeds.ts';
+export type { DimOptions } from './input-dims.ts';
+export * from './inputs.ts';
+export * from './intermediates.ts';
+export * from './memory.ts';
+export type { ModelSource } from './model-source.ts';
+export type { SessionOptions } from './ort.ts';
+export { type NodePlacement, workOnCpu } from './placement.ts';
+export {
+  availableExecutionProviders,
+  CUDA_INSTALL_COMMAND,
+  type ExecutionProvider,
+  listExecutionProviders,
+} from './providers.ts';
+export * from './run-both.ts';
+export { createSession, type Session, withSession } from './session.ts';
+export * from './stats.ts';
+export { type Tolerance, toleranceFor } from './tolerance.ts';
+export {
+  elementCount,
+  isCarried,
+  makeValue,
+  type TensorValue,
+  type TensorValues,
+  type ValueData,
+  valueNumbers,
+} from './values.ts';
+export { assertVerified, EquivalenceError, type Verification, type VerifyOptions, verify } from './verify.ts';

@@ -1,0 +1,33 @@
+/** The models that the benchmarks run on. All are built in code with seeded weights, so that nothing is downloaded. */
+import { buildDenseNet, buildDenseNet121, buildResNet18 } from '@onnx-pruning/models';
+import type { Model } from '@onnx-pruning/onnx';
+
+/** A model and what its pruner must leave alone. */
+export interface BenchmarkCase {
+  readonly name: string;
+  readonly ignoredLayers: readonly string[];
+  /** @param imageSize height and width of the input in pixels */
+  build(imageSize: number): Model;
+}
+
+/** The models that are pruned, timed and compared with their originals. */
+export const COMPARED: readonly BenchmarkCase[] = [
+  { name: 'ResNet-18', ignoredLayers: ['fc'], build: (imageSize) => buildResNet18({ imageSize }) },
+  { name: 'DenseNet-121', ignoredLayers: ['classifier'], build: (imageSize) => buildDenseNet121({ imageSize }) },
+];
+
+/**
+ * DenseNets of growing depth. The last is ten times as deep as the first; it grows by 8 channels a layer instead of 32,
+ * since the weights of a DenseNet grow with the square of its depth.
+ */
+export const SCALED: readonly BenchmarkCase[] = [
+  denseNet('DenseNet-121', [6, 12, 24, 16], 32),
+  denseNet('DenseNet-169', [6, 12, 32, 32], 32),
+  denseNet('DenseNet-201', [6, 12, 48, 32], 32),
+  denseNet('DenseNet-1165 (growth 8)', [60, 120, 240, 160], 8),
+];
+
+function denseNet(name: string, blocks: readonly number[], growth: number): BenchmarkCase {
+  const build = (imageSize: number): Model => buildDenseNet({ imageSize, blocks, growth, initFeatures: 2 * growth });
+  return { name, ignoredLayers: ['classifier'], build };
+}

@@ -1,0 +1,62 @@
+/**
+ * Everything that is known of a model before it is pruned: shapes, solved terms and layers. One value that the later
+ * stages read; only `rewrite.ts` brings it up to date after channels were removed.
+ */
+import type { Model } from '@onnx-pruning/onnx';
+import type { OperatorRegistry } from '@onnx-pruning/ops';
+import { type Consumption, type Mixing, type SolvedTerms, solveTerms } from './equations.ts';
+import { collectLayers, type LayerAxis, type PrunableLayer } from './layers.ts';
+import { type InputShapes, inferShapes, type ShapeTable } from './shapes.ts';
+import { type DimTerm, find, forEachLeaf } from './term.ts';
+
+export interface Analysis {
+  readonly model: Model;
+  readonly registry: OperatorRegistry;
+  readonly shapes: ShapeTable;
+  readonly terms: SolvedTerms;
+  /** Layers in trace order. */
+  readonly layers: readonly PrunableLayer[];
+  /** Channel axes of layers that hold a leaf, in graph order. */
+  readonly uses: ReadonlyMap<DimTerm, readonly LayerAxis[]>;
+}
+
+/** Analyses a model: bytes are not touched. */
+export function analyse(model: Model, registry: OperatorRegistry, inputShapes: InputShapes = {}): Analysis {
+  const shapes = inferShapes(model, registry, inputShapes);
+  const terms = solveTerms(model, shapes);
+  const layers = collectLayers(model, shapes, terms.axes);
+  return { model, registry, shapes, terms, layers, uses: collectUses(model, layers) };
+}
+
+function collectUses(model: Model, layers: readonly PrunableLayer[]): Map<DimTerm, LayerAxis[]> {
+  const byNode = new Map(layers.map((layer) => [layer.node, layer]));
+  const uses = new Map<DimTerm, LayerAxis[]>();
+  for (const node of model.graph.node) {
+    for (const axis of byNode.get(node)?.axes ?? []) {
+      const seen = new Set<DimTerm>();
+      forEachLeaf(axis.term, (leaf) => seen.add(leaf));
+      for (const leaf of seen) {
+        const list = uses.get(leaf);
+        if (list) list.push(axis);
+        else uses.set(leaf, [axis]);
+      }
+    }
+  }
+  return uses;
+}
+
+/** Nodes that compute a statistic over an axis holding one of the leaves: pruning them is not exact. */
+export function mixingsOf(analysis: Analysis, leaves: ReadonlySet<DimTerm>): Mixing[] {
+  return analysis.terms.mixings.filter((mixing) => holds(termOf(analysis, mixing), leaves));
+}
+
+/** The term that a consumption or mixing runs over. */
+export function termOf(analysis: Analysis, at: Consumption): DimTerm | undefined {
+  return analysis.terms.axes.get(at.node.input[at.input] ?? '')?.[at.axis];
+}
+
+function holds(term: DimTerm | undefined, leaves: ReadonlySet<DimTerm>): boolean {
+  let found = false;
+  if (term) forEachLeaf(find(term), (leaf) => (found ||= leaves.has(leaf)));
+  return found;
+}

@@ -1,0 +1,100 @@
+/**
+ * The layers of a model as the pruning API sees them: nodes with parameters, the channel axes of those parameters, and
+ * the order in which groups are offered. Built once from the solved terms; names no operator.
+ */
+import { type GraphProto, type Layer, type Model, type NodeProto, OnnxPruningError } from '@onnx-pruning/onnx';
+import type { LayerSpec, ParameterSpec } from '@onnx-pruning/ops';
+import { GraphNodeView } from './node-view.ts';
+import { opsetOf, type ShapeTable } from './shapes.ts';
+import { type DimTerm, find } from './term.ts';
+
+export type Side = 'out' | 'in';
+
+/** One parameter tensor of a layer, seen along one channel axis. */
+export interface ParameterAxis {
+  /** Name of the initializer or constant. */
+  readonly tensor: string;
+  readonly axis: number;
+  readonly role: ParameterSpec['role'];
+}
+
+/** The output or input channels of a layer: one term, and the parameter axes that hold it. */
+export interface LayerAxis {
+  readonly layer: PrunableLayer;
+  readonly side: Side;
+  readonly term: DimTerm;
+  readonly parameters: readonly ParameterAxis[];
+}
+
+/** A layer with its specification and channel axes. */
+export interface PrunableLayer extends Layer {
+  readonly spec: LayerSpec;
+  readonly axes: readonly LayerAxis[];
+}
+
+/** Layers by node, in trace order (see traceOrder). */
+export function collectLayers(
+  model: Model,
+  shapes: ShapeTable,
+  axes: ReadonlyMap<string, readonly DimTerm[]>,
+): PrunableLayer[] {
+  const byNode = new Map(model.layers().map((layer) => [layer.node, layer]));
+  const layers: PrunableLayer[] = [];
+  for (const node of traceOrder(model.graph)) {
+    const inputs = node.input.map((name) => (name ? shapes.values.get(name) : undefined));
+    const view = new GraphNodeView(node, opsetOf(model, node), inputs, shapes.constants);
+    const ranksKnown = inputs.every((info, i) => node.input[i] === '' || info?.dims);
+    const spec = ranksKnown ? shapes.records.get(node)?.layer(view) : undefined;
+    if (spec) layers.push(describeLayer(byNode.get(node)!, spec, axes));
+  }
+  return layers;
+}
+
+function describeLayer(base: Layer, spec: LayerSpec, axes: ReadonlyMap<string, readonly DimTerm[]>): PrunableLayer {
+  const found: LayerAxis[] = [];
+  const layer: PrunableLayer = { model: base.model, node: base.node, name: base.name, spec, axes: found };
+  for (const side of ['out', 'in'] as const) {
+    const byTerm = new Map<DimTerm, ParameterAxis[]>();
+    for (const parameter of spec.parameters) {
+      const axis = parameter[side];
+      const tensor = base.node.input[parameter.input];
+      const term = axis === undefined ? undefined : axes.get(tensor)?.[axis];
+      if (axis === undefined || !term) continue;
+      const root = find(term);
+      byTerm.set(root, [...(byTerm.get(root) ?? []), { tensor, axis, role: parameter.role }]);
+    }
+    for (const [term, parameters] of byTerm) found.push({ layer, side, term, parameters });
+  }
+  return layer;
+}
+
+/**
+ * Nodes in the order in which a backward trace from the graph outputs meets them: a depth-first walk that registers the
+ * inputs of a node in order and descends into the last one first. Torch-Pruning offers its groups in this order (it
+ * walks the autograd graph), so group roots and their order agree with it.
+ */
+export function traceOrder(graph: GraphProto): NodeProto[] {
+  const producer = new Map<string, NodeProto>();
+  for (const node of graph.node) for (const name of node.output) producer.set(name, node);
+  const registered = new Set<NodeProto>();
+  const visited = new Set<NodeProto>();
+  for (const output of graph.output) {
+    const start = producer.get(output.name ?? '');
+    const stack = start ? [start] : [];
+    for (let node = stack.pop(); node; node = stack.pop()) {
+      if (visited.has(node)) continue;
+      visited.add(node);
+      registered.add(node);
+      for (const name of node.input) {
+        const before = producer.get(name);
+        if (!before) continue;
+        registered.add(before);
+        if (!visited.has(before)) stack.push(before);
+      }
+    }
+  }
+  return [...registered];
+}
+
+/** A layer that was asked for has no channels of the kind asked for, or is not a layer of this graph. */
+export class LayerError extends OnnxPruningError {}

@@ -1,0 +1,83 @@
+/**
+ * The names by which users of Torch-Pruning say what to prune: a kind of layer and a side. Used as the second argument
+ * of getPruningGroup.
+ */
+import type { LayerKind } from '@onnx-pruning/ops';
+import { LayerError, type PrunableLayer, type Side } from './layers.ts';
+
+/** Which channels of which kinds of layers. */
+export interface PruningFunction {
+  readonly name: string;
+  readonly kinds: readonly LayerKind[];
+  readonly side: Side;
+}
+
+const define = (name: string, side: Side, ...kinds: LayerKind[]): PruningFunction =>
+  Object.freeze({ name, kinds, side });
+
+/** Output channels of a convolution; of a depthwise convolution, its channels. */
+export const pruneConvOutChannels = define('pruneConvOutChannels', 'out', 'conv', 'depthwiseConv');
+/** Input channels of a convolution. */
+export const pruneConvInChannels = define('pruneConvInChannels', 'in', 'conv');
+/** Channels of a depthwise convolution (inputs and outputs are the same). */
+export const pruneDepthwiseConvOutChannels = define('pruneDepthwiseConvOutChannels', 'out', 'depthwiseConv');
+/** Output channels of a transposed convolution. */
+export const pruneConvTransposeOutChannels = define('pruneConvTransposeOutChannels', 'out', 'convTranspose');
+/** Input channels of a transposed convolution. */
+export const pruneConvTransposeInChannels = define('pruneConvTransposeInChannels', 'in', 'convTranspose');
+/** Output features of a fully connected layer (Gemm, or MatMul with a constant). */
+export const pruneLinearOutChannels = define('pruneLinearOutChannels', 'out', 'linear');
+/** Input features of a fully connected layer. */
+export const pruneLinearInChannels = define('pruneLinearInChannels', 'in', 'linear');
+/** Channels of a batch normalization. */
+export const pruneBatchnormOutChannels = define('pruneBatchnormOutChannels', 'out', 'batchnorm');
+/** Features of a layer normalization. */
+export const pruneLayernormOutChannels = define('pruneLayernormOutChannels', 'out', 'layernorm');
+/** Channels of a group normalization. */
+export const pruneGroupnormOutChannels = define('pruneGroupnormOutChannels', 'out', 'groupnorm');
+/** Channels of an instance normalization. */
+export const pruneInstancenormOutChannels = define('pruneInstancenormOutChannels', 'out', 'instancenorm');
+/** Channels of a PRelu with a slope per channel. */
+export const prunePreluOutChannels = define('prunePreluOutChannels', 'out', 'prelu');
+/** Features of an embedding table. */
+export const pruneEmbeddingOutChannels = define('pruneEmbeddingOutChannels', 'out', 'embedding');
+/** Hidden units of an LSTM. */
+export const pruneLstmOutChannels = define('pruneLstmOutChannels', 'out', 'lstm');
+/** Input features of an LSTM. */
+export const pruneLstmInChannels = define('pruneLstmInChannels', 'in', 'lstm');
+/** Features of a fused attention layer. */
+export const pruneAttentionOutChannels = define('pruneAttentionOutChannels', 'out', 'attention');
+/** A bare parameter that is added or multiplied along its channel axis. */
+export const pruneParameterOutChannels = define('pruneParameterOutChannels', 'out', 'parameter');
+
+/** Every pruning function, in the order in which `pruningFunctionFor` prefers them. */
+export const pruningFunctions: readonly PruningFunction[] = Object.freeze([
+  pruneDepthwiseConvOutChannels,
+  pruneConvOutChannels,
+  pruneConvInChannels,
+  pruneConvTransposeOutChannels,
+  pruneConvTransposeInChannels,
+  pruneLinearOutChannels,
+  pruneLinearInChannels,
+  pruneBatchnormOutChannels,
+  pruneLayernormOutChannels,
+  pruneGroupnormOutChannels,
+  pruneInstancenormOutChannels,
+  prunePreluOutChannels,
+  pruneEmbeddingOutChannels,
+  pruneLstmOutChannels,
+  pruneLstmInChannels,
+  pruneAttentionOutChannels,
+  pruneParameterOutChannels,
+]);
+
+/** The function that prunes one side of a layer. */
+export function pruningFunctionFor(layer: PrunableLayer, side: Side): PruningFunction {
+  const found = pruningFunctions.find((fn) => fn.side === side && fn.kinds.includes(layer.spec.kind));
+  if (found) return found;
+  throw new LayerError('LAYER_SIDE', `a layer of kind ${layer.spec.kind} has no ${side}put channels of its own`, {
+    node: layer.name,
+    operator: layer.node.opType,
+    repair: `Prune its ${side === 'in' ? 'out' : 'in'}put channels, or a layer next to it.`,
+  });
+}

@@ -1,0 +1,220 @@
+/**
+ * Lets the records rewrite the sizes that nodes state (attributes, Reshape targets, Split sizes, Gather indices) on
+ * staged copies. A size that already follows at run time is left alone; a constant is replaced; anything else is
+ * recomposed from new constants and the run-time elements of the old value.
+ */
+import {
+  cloneProto,
+  DataType,
+  makeTensor,
+  type NodeProto,
+  setAttribute,
+  setTensorBytes,
+  type TensorProto,
+  tensorBytes,
+  tensorDims,
+} from '@onnx-pruning/onnx';
+import { type Dim, type OperatorRecord, type ResizeContext, sameDim, type ValueInfo } from '@onnx-pruning/ops';
+import type { Analysis } from './analysis.ts';
+import type { KeptIndices } from './kept.ts';
+import { GraphNodeView } from './node-view.ts';
+import type { SizesAfter, Staged } from './rewrite.ts';
+import { constantInfo, inferNode, opsetOf, type SymbolSource } from './shapes.ts';
+import type { DimTerm } from './term.ts';
+
+/** Runs the resize rules of nodes against staged copies. */
+export class ResizeEdits {
+  readonly analysis: Analysis;
+  readonly kept: KeptIndices;
+  readonly sizes: SizesAfter;
+  readonly staged: Staged;
+  readonly symbols: SymbolSource;
+  readonly #consumers = new Map<string, number>();
+  #nextName = 0;
+
+  constructor(analysis: Analysis, kept: KeptIndices, sizes: SizesAfter, staged: Staged, symbols: SymbolSource) {
+    this.analysis = analysis;
+    this.kept = kept;
+    this.sizes = sizes;
+    this.staged = staged;
+    this.symbols = symbols;
+    for (const node of analysis.model.graph.node) {
+      for (const name of node.input) this.#consumers.set(name, (this.#consumers.get(name) ?? 0) + 1);
+    }
+  }
+
+  /** Whether any axis of the node's inputs or outputs loses channels. */
+  touches(node: NodeProto): boolean {
+    return [...node.input, ...node.output].some((name) =>
+      this.axes(name).some((term) => typeof term.size === 'number' && this.sizes.of(term) !== term.size),
+    );
+  }
+
+  resize(node: NodeProto, record: OperatorRecord): void {
+    record.resize(new Resize(this, node));
+  }
+
+  axes(name: string | undefined): readonly DimTerm[] {
+    return this.analysis.terms.axes.get(name ?? '') ?? [];
+  }
+
+  /** The staged copy of a node, made when it is first edited. */
+  edit(node: NodeProto): NodeProto {
+    let copy = this.staged.nodes.get(node);
+    if (!copy) {
+      copy = cloneProto(node);
+      this.staged.nodes.set(node, copy);
+    }
+    return copy;
+  }
+
+  /** Replaces a constant where this node alone uses it, else gives the node a constant of its own. */
+  replaceConstant(node: NodeProto, i: number, tensor: TensorProto): void {
+    const name = this.edit(node).input[i];
+    const existing = this.staged.constants.get(name);
+    if (existing && this.#consumers.get(name) === 1) {
+      const copy = cloneProto(existing);
+      setTensorBytes(copy, tensorDims(tensor), tensorBytes(tensor));
+      this.#stage(name, copy);
+    } else {
+      this.edit(node).input[i] = this.addConstant(name || `${node.output[0]}_size`, tensor);
+    }
+  }
+
+  addConstant(like: string, tensor: TensorProto): string {
+    const name = this.freshName(like);
+    const named = cloneProto(tensor);
+    named.name = name;
+    this.staged.added.push(named);
+    this.#stage(name, named);
+    return name;
+  }
+
+  #stage(name: string, tensor: TensorProto): void {
+    this.staged.constants.set(name, tensor);
+    this.staged.values.set(name, constantInfo(tensor));
+  }
+
+  freshName(like: string): string {
+    for (;;) {
+      const name = `${like}_pruned_${this.#nextName++}`;
+      if (!this.analysis.shapes.values.has(name) && !this.staged.values.has(name)) return name;
+    }
+  }
+
+  /** Adds a node in front of `node` and infers its outputs. */
+  insertBefore(node: NodeProto, added: NodeProto): void {
+    this.staged.before.set(node, [...(this.staged.before.get(node) ?? []), added]);
+    const { model, registry, shapes } = this.analysis;
+    const opset = opsetOf(model, added);
+    const record = registry.find('', added.opType ?? '', opset);
+    shapes.records.set(added, record);
+    const { values, constants } = this.staged;
+    inferNode({ node: added, record, opset, values, constants, symbols: this.symbols });
+  }
+}
+
+class Resize extends GraphNodeView implements ResizeContext {
+  readonly #edits: ResizeEdits;
+  readonly #original: NodeProto;
+
+  constructor(edits: ResizeEdits, node: NodeProto) {
+    const inputs = node.input.map((name) => edits.analysis.shapes.values.get(name));
+    super(node, opsetOf(edits.analysis.model, node), inputs, edits.analysis.shapes.constants);
+    this.#edits = edits;
+    this.#original = node;
+  }
+
+  oldIn(i: number): readonly Dim[] {
+    return this.#edits.axes(this.node.input[i]).map((term) => term.size);
+  }
+
+  newIn(i: number): readonly Dim[] {
+    return this.#edits.axes(this.node.input[i]).map((term) => this.#edits.sizes.of(term));
+  }
+
+  oldOut(i: number): readonly Dim[] {
+    return this.#edits.axes(this.node.output[i]).map((term) => term.size);
+  }
+
+  newOut(i: number): readonly Dim[] {
+    return this.#edits.axes(this.node.output[i]).map((term) => this.#edits.sizes.of(term));
+  }
+
+  keptIn(i: number, axis: number): Int32Array | undefined {
+    return this.#keptAlong(this.#edits.axes(this.node.input[i])[axis]);
+  }
+
+  keptOut(i: number, axis: number): Int32Array | undefined {
+    return this.#keptAlong(this.#edits.axes(this.node.output[i])[axis]);
+  }
+
+  #keptAlong(term: DimTerm | undefined): Int32Array | undefined {
+    return term && typeof term.size === 'number' ? this.#edits.kept.of(term) : undefined;
+  }
+
+  setInt(name: string, value: number): void {
+    setAttribute(this.#edits.edit(this.#original), name, value, 'int');
+  }
+
+  setInts(name: string, values: readonly number[]): void {
+    setAttribute(this.#edits.edit(this.#original), name, [...values], 'ints');
+  }
+
+  removeAttribute(name: string): void {
+    const node = this.#edits.edit(this.#original);
+    node.attribute = node.attribute.filter((attribute) => attribute.name !== name);
+  }
+
+  setInput(i: number, values: readonly (Dim | undefined)[]): void {
+    const name = this.#edits.edit(this.#original).input[i] ?? '';
+    const now = name ? this.#edits.staged.values.get(name) : undefined;
+    const follows = (value: Dim | undefined, j: number): boolean =>
+      value === undefined || (now?.value?.[j] !== undefined && sameDim(now.value[j], value));
+    if (now && values.every(follows)) return;
+    const wanted = values.map((value, j) => value ?? now?.value?.[j]);
+    const dims = now?.dims?.every((n) => typeof n === 'number') ? (now.dims as number[]) : [values.length];
+    if (wanted.every((value) => typeof value === 'number')) {
+      this.#setConstant(i, wanted as number[], dims, now);
+    } else {
+      this.#recompose(i, wanted, name);
+    }
+  }
+
+  replaceConstant(i: number, values: readonly number[], dims: readonly number[]): void {
+    this.#setConstant(i, values, dims, this.inputs[i]);
+  }
+
+  addInput(i: number, values: readonly number[]): void {
+    this.#setConstant(i, values, [values.length], undefined);
+  }
+
+  #setConstant(i: number, values: readonly number[], dims: readonly number[], now: ValueInfo | undefined): void {
+    const elemType = now?.elemType ?? DataType.INT64;
+    const input = this.#edits.edit(this.#original).input;
+    while (input.length <= i) input.push('');
+    this.#edits.replaceConstant(this.#original, i, makeTensor('', elemType, [...dims], [...values]));
+  }
+
+  /** Concat of constants for the sizes that are known and Gathers of the old value for those that are not. */
+  #recompose(i: number, wanted: readonly (Dim | undefined)[], name: string): void {
+    const edits = this.#edits;
+    const pieces = wanted.map((value, j): string => {
+      const known = typeof value === 'number';
+      const constant = edits.addConstant(name, makeTensor('', DataType.INT64, [1], [known ? value : j]));
+      if (known) return constant;
+      const output = edits.freshName(name);
+      edits.insertBefore(this.#original, plainNode('Gather', [name, constant], output));
+      return output;
+    });
+    const output = edits.freshName(name);
+    const concat = plainNode('Concat', pieces, output);
+    setAttribute(concat, 'axis', 0, 'int');
+    edits.insertBefore(this.#original, concat);
+    edits.edit(this.#original).input[i] = output;
+  }
+}
+
+function plainNode(opType: string, input: string[], output: string): NodeProto {
+  return { input, output: [output], name: output, opType, attribute: [] };
+}

@@ -1,0 +1,183 @@
+/**
+ * Shape inference: one walk over the nodes in graph order that asks every operator's record for its outputs and folds
+ * small integer tensors, so that computed shapes are known. It never guesses: what no record states stays unknown,
+ * unless the file itself declares it.
+ */
+import {
+  constantTensors,
+  type GraphProto,
+  type Model,
+  type NodeProto,
+  OnnxPruningError,
+  readNumbers,
+  type TensorProto,
+  tensorDims,
+  tensorSize,
+  toNumber,
+  type ValueInfoProto,
+} from '@onnx-pruning/onnx';
+import type { Dim, InferContext, OperatorRecord, OperatorRegistry, ValueInfo } from '@onnx-pruning/ops';
+import { GraphNodeView, nodeLabel } from './node-view.ts';
+
+/** A model that contradicts an operator's specification. */
+export class ShapeError extends OnnxPruningError {}
+
+/** Sizes for graph inputs: whole shapes by input name, or numbers for symbols such as `batch`. */
+export type InputShapes = Readonly<Record<string, readonly Dim[] | number>>;
+
+/** Largest constant whose elements take part in shape arithmetic. */
+const FOLD_LIMIT = 4096;
+
+/** What is known of every value of a graph. */
+export interface ShapeTable {
+  readonly values: Map<string, ValueInfo>;
+  /** The record of each node; undefined where there is no rule. */
+  readonly records: Map<NodeProto, OperatorRecord | undefined>;
+  readonly constants: ReadonlyMap<string, TensorProto>;
+}
+
+/** Opset of each imported domain, as records are selected by it. */
+export function opsetOf(model: Model, node: NodeProto): number {
+  return model.opset(node.domain ?? '');
+}
+
+/**
+ * Infers the shapes of all values of the main graph.
+ * @param inputShapes concrete sizes for symbolic dimensions
+ * @throws ShapeError where the model contradicts an operator's specification
+ */
+export function inferShapes(model: Model, registry: OperatorRegistry, inputShapes: InputShapes = {}): ShapeTable {
+  const constants = constantTensors(model.graph);
+  const values = seedValues(model.graph, constants, inputShapes);
+  const declared = declaredShapes(model.graph, inputShapes);
+  const records = new Map<NodeProto, OperatorRecord | undefined>();
+  const symbols = new SymbolSource();
+  for (const node of model.graph.node) {
+    const record = registry.find(node.domain ?? '', node.opType ?? '', opsetOf(model, node));
+    records.set(node, record);
+    inferNode({ node, record, opset: opsetOf(model, node), values, constants, symbols, declared });
+  }
+  return { values, records, constants };
+}
+
+/** Makes symbols that no other value shares. */
+export class SymbolSource {
+  #next = 0;
+
+  make(hint: string): string {
+    return `${hint.replaceAll('*', '_')}'${this.#next++}`;
+  }
+}
+
+export interface NodeInference {
+  readonly node: NodeProto;
+  readonly record: OperatorRecord | undefined;
+  readonly opset: number;
+  readonly values: Map<string, ValueInfo>;
+  readonly constants: ReadonlyMap<string, TensorProto>;
+  readonly symbols: SymbolSource;
+  readonly declared?: ReadonlyMap<string, ValueInfo>;
+}
+
+/** Infers one node and writes its outputs into `values`. */
+export function inferNode(step: NodeInference): void {
+  const { node, record, values, declared } = step;
+  const inputs = node.input.map((name) => (name === '' ? undefined : values.get(name)));
+  const outputs = record ? record.infer(new Inference(step, inputs)) : [];
+  node.output.forEach((name, i) => {
+    if (name === '') return;
+    const inferred = outputs[i];
+    const known = inferred?.dims ? inferred : (declared?.get(name) ?? inferred);
+    if (known) values.set(name, known);
+  });
+}
+
+class Inference extends GraphNodeView implements InferContext {
+  readonly #symbols: SymbolSource;
+
+  constructor(step: NodeInference, inputs: readonly (ValueInfo | undefined)[]) {
+    super(step.node, step.opset, inputs, step.constants);
+    this.#symbols = step.symbols;
+  }
+
+  dims(i: number): readonly Dim[] | undefined {
+    return this.inputs[i]?.dims;
+  }
+
+  symbol(hint: string): string {
+    return this.#symbols.make(hint);
+  }
+
+  fail(expected: string, found: string): never {
+    throw new ShapeError('SHAPE', 'a node contradicts the specification of its operator', {
+      node: nodeLabel(this.node),
+      operator: this.node.opType,
+      opset: this.opset,
+      expected,
+      actual: found,
+      repair: 'Export the model again, or run it in onnxruntime to see whether it is valid.',
+    });
+  }
+}
+
+/** ValueInfo of a constant; its elements are read when shape arithmetic asks for them. */
+export function constantInfo(tensor: TensorProto): ValueInfo {
+  const dims = tensorDims(tensor);
+  const elemType = tensor.dataType ?? 0;
+  if (tensorSize(tensor) > FOLD_LIMIT) return { elemType, dims };
+  let elements: number[] | undefined;
+  return {
+    elemType,
+    dims,
+    get value() {
+      elements ??= isNumeric(elemType) ? Array.from(readNumbers(tensor)) : undefined;
+      return elements;
+    },
+  };
+}
+
+const STRING = 8;
+
+function isNumeric(elemType: number): boolean {
+  return elemType !== STRING;
+}
+
+function seedValues(
+  graph: GraphProto,
+  constants: ReadonlyMap<string, TensorProto>,
+  given: InputShapes,
+): Map<string, ValueInfo> {
+  const values = new Map<string, ValueInfo>();
+  for (const [name, tensor] of constants) values.set(name, constantInfo(tensor));
+  for (const input of graph.input) {
+    const name = input.name ?? '';
+    const info = values.has(name) ? undefined : declaredInfo(input, given);
+    if (info) values.set(name, info);
+  }
+  return values;
+}
+
+function declaredShapes(graph: GraphProto, given: InputShapes): Map<string, ValueInfo> {
+  const declared = new Map<string, ValueInfo>();
+  for (const entry of [...graph.valueInfo, ...graph.output]) {
+    const info = declaredInfo(entry, given);
+    if (info?.dims) declared.set(entry.name ?? '', info);
+  }
+  return declared;
+}
+
+/** Type and shape that the file declares for a value; unnamed unknown dimensions get a symbol of their own. */
+function declaredInfo(entry: ValueInfoProto, given: InputShapes): ValueInfo | undefined {
+  const type = entry.type?.tensorType;
+  if (!type) return undefined;
+  const elemType = type.elemType ?? 0;
+  const whole = given[entry.name ?? ''];
+  if (Array.isArray(whole)) return { elemType, dims: whole as readonly Dim[] };
+  const dims = type.shape?.dim.map((d, axis): Dim => {
+    if (d.dimValue !== undefined && d.dimValue !== null) return toNumber(d.dimValue);
+    const symbol = d.dimParam ? d.dimParam.replaceAll('*', '_') : `${entry.name}.${axis}`;
+    const size = given[d.dimParam || symbol];
+    return typeof size === 'number' ? size : symbol;
+  });
+  return dims ? { elemType, dims } : { elemType };
+}

@@ -1,0 +1,204 @@
+/** Builds models in code: for tests, examples and model definitions. Checks names, not operators. */
+import { type AttributeKind, type AttributeValues, makeAttribute } from './attributes.ts';
+import { DataType } from './data-type.ts';
+import { InvalidModelError } from './errors.ts';
+import { makeTensor } from './make-tensor.ts';
+import { Model } from './model.ts';
+import type { AttributeProto, GraphProto, NodeProto, TensorProto, TypeProto } from './proto.ts';
+import { irVersionOf } from './versions.ts';
+
+/**
+ * Integers become INT, arrays of integers INTS, other numbers FLOAT and FLOATS. `{ float: 1 }` and `{ floats: [1] }`
+ * force floats; the other wrapped forms are spelled out for completeness.
+ */
+export type AttributeValue =
+  | number
+  | boolean
+  | string
+  | Uint8Array
+  | readonly number[]
+  | readonly string[]
+  | TensorProto
+  | GraphProto
+  | { readonly [K in AttributeKind]: { readonly [P in K]: AttributeValues[K] } }[AttributeKind];
+
+export interface GraphBuilderOptions {
+  name?: string;
+  /** Opset of ai.onnx. Default 17. */
+  opset?: number;
+  /** Default: the IR version that was released with the opset. */
+  irVersion?: number;
+  producerName?: string;
+  /** Opsets of further domains. */
+  opsets?: Readonly<Record<string, number>>;
+}
+
+export interface NodeOptions {
+  /** Default: operator and a running number, e.g. `Conv_0`. */
+  name?: string;
+  /** Names of the outputs, or how many. Default 1. */
+  outputs?: number | readonly string[];
+  domain?: string;
+}
+
+const DEFAULT_OPSET = 17;
+
+export class GraphBuilder {
+  readonly #options: GraphBuilderOptions;
+  readonly #graph: GraphProto;
+  readonly #values = new Set<string>();
+  readonly #nodes = new Set<string>();
+
+  constructor(options: GraphBuilderOptions = {}) {
+    this.#options = options;
+    this.#graph = {
+      node: [],
+      name: options.name ?? 'main',
+      initializer: [],
+      sparseInitializer: [],
+      input: [],
+      output: [],
+      valueInfo: [],
+      quantizationAnnotation: [],
+    };
+  }
+
+  /** Declares a graph input. A string is a symbolic size. Returns the name. */
+  input(name: string, dims: readonly (number | string)[], elemType: number = DataType.FLOAT): string {
+    this.#claim(name);
+    this.#graph.input.push({ name, type: tensorType(elemType, dims) });
+    return name;
+  }
+
+  /** Adds an initializer from numbers, or from a function that is given their count. Returns the name. */
+  initializer(
+    name: string,
+    dims: readonly number[],
+    data: ArrayLike<number> | ((size: number) => ArrayLike<number>),
+    elemType: number = DataType.FLOAT,
+  ): string {
+    const size = dims.reduce((product, dim) => product * dim, 1);
+    return this.tensor(makeTensor(name, elemType, dims, typeof data === 'function' ? data(size) : data));
+  }
+
+  /** Adds an int64 initializer; one-dimensional unless `dims` say otherwise. Returns the name. */
+  ints(name: string, values: readonly number[], dims: readonly number[] = [values.length]): string {
+    return this.tensor(makeTensor(name, DataType.INT64, dims, values));
+  }
+
+  /** Adds a ready-made tensor as an initializer. Returns its name. */
+  tensor(tensor: TensorProto): string {
+    this.#claim(tensor.name ?? '');
+    this.#graph.initializer.push(tensor);
+    return tensor.name ?? '';
+  }
+
+  /** Adds a node; an empty input name is an absent optional input. Returns the name of its first output. */
+  node(
+    opType: string,
+    inputs: readonly string[],
+    attributes: Readonly<Record<string, AttributeValue>> = {},
+    options: NodeOptions = {},
+  ): string {
+    return this.nodeOutputs(opType, inputs, attributes, options)[0] ?? '';
+  }
+
+  /** As `node`, returning the names of all outputs. */
+  nodeOutputs(
+    opType: string,
+    inputs: readonly string[],
+    attributes: Readonly<Record<string, AttributeValue>> = {},
+    options: NodeOptions = {},
+  ): string[] {
+    const name = options.name ?? this.#freshNodeName(opType);
+    this.#nodes.add(name);
+    const output = outputNames(name, options.outputs ?? 1);
+    for (const value of output) if (value !== '') this.#claim(value);
+    const attribute = Object.entries(attributes).map(([key, value]) => attributeOf(key, value));
+    const node: NodeProto = { input: [...inputs], output: [...output], name, opType, attribute };
+    if (options.domain !== undefined) node.domain = options.domain;
+    this.#graph.node.push(node);
+    return output;
+  }
+
+  /** Declares a value as graph output; without dims its shape is left open. */
+  output(name: string, dims?: readonly (number | string)[], elemType: number = DataType.FLOAT): void {
+    this.#graph.output.push({ name, type: tensorType(elemType, dims) });
+  }
+
+  /** The graph alone, e.g. as body of an If, Loop or Scan. */
+  graph(): GraphProto {
+    return this.#graph;
+  }
+
+  /** The model. The builder must not be used afterwards. */
+  build(): Model {
+    const opset = this.#options.opset ?? DEFAULT_OPSET;
+    const further = Object.entries(this.#options.opsets ?? {});
+    return new Model({
+      irVersion: this.#options.irVersion ?? irVersionOf(opset),
+      producerName: this.#options.producerName ?? 'onnx-pruning',
+      graph: this.#graph,
+      opsetImport: [{ domain: '', version: opset }, ...further.map(([domain, version]) => ({ domain, version }))],
+      metadataProps: [],
+      trainingInfo: [],
+      functions: [],
+    });
+  }
+
+  #claim(value: string): void {
+    if (value !== '' && !this.#values.has(value)) {
+      this.#values.add(value);
+      return;
+    }
+    throw new InvalidModelError('DUPLICATE_VALUE', 'Every value of a graph needs a name of its own', { value });
+  }
+
+  #freshNodeName(opType: string): string {
+    for (let i = 0; ; i++) if (!this.#nodes.has(`${opType}_${i}`)) return `${opType}_${i}`;
+  }
+}
+
+function outputNames(node: string, outputs: number | readonly string[]): string[] {
+  if (typeof outputs !== 'number') return [...outputs];
+  if (outputs === 1) return [`${node}_out`];
+  return Array.from({ length: outputs }, (_, i) => `${node}_out${i}`);
+}
+
+function tensorType(elemType: number, dims: readonly (number | string)[] | undefined): TypeProto {
+  if (dims === undefined) return { tensorType: { elemType } };
+  const dim = dims.map((size) => (typeof size === 'number' ? { dimValue: size } : { dimParam: size }));
+  return { tensorType: { elemType, shape: { dim } } };
+}
+
+const WRAPPED: readonly AttributeKind[] = ['int', 'ints', 'float', 'floats', 'string', 'strings', 'tensor', 'graph'];
+
+function attributeOf(name: string, value: AttributeValue): AttributeProto {
+  if (typeof value === 'boolean') return makeAttribute(name, value ? 1 : 0, 'int');
+  if (typeof value === 'number') return makeAttribute(name, value, Number.isInteger(value) ? 'int' : 'float');
+  if (typeof value === 'string' || value instanceof Uint8Array) return makeAttribute(name, value, 'string');
+  if (isList(value)) return listAttribute(name, value);
+  if ('dims' in value) return makeAttribute(name, value, 'tensor');
+  if ('node' in value) return makeAttribute(name, value, 'graph');
+  return wrappedAttribute(name, value);
+}
+
+const isList = (value: object): value is readonly number[] | readonly string[] => Array.isArray(value);
+
+function listAttribute(name: string, value: readonly number[] | readonly string[]): AttributeProto {
+  const strings = value.filter((element) => typeof element === 'string');
+  if (strings.length > 0) return makeAttribute(name, strings, 'strings');
+  const numbers = value.filter((element) => typeof element === 'number');
+  return makeAttribute(name, numbers, numbers.every(Number.isInteger) ? 'ints' : 'floats');
+}
+
+function wrappedAttribute(name: string, value: object): AttributeProto {
+  const kind = WRAPPED.find((candidate) => candidate in value);
+  if (kind !== undefined) {
+    const wrapped = value as { [K in AttributeKind]: AttributeValues[K] };
+    return makeAttribute(name, wrapped[kind], kind);
+  }
+  throw new InvalidModelError('ATTRIBUTE_VALUE', `Attribute '${name}' has a value that no attribute can hold`, {
+    repair: `Use a number, string, array, tensor, graph, or one of ${WRAPPED.map((k) => `{ ${k} }`).join(', ')}.`,
+  });
+}

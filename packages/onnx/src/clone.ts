@@ -1,0 +1,40 @@
+/** Copies messages. Knows no message in particular: everything that is an object or an array is copied, bytes are shared. */
+
+/** Adds unknown fields to a message the way the decoder does: hidden from `Object.keys`, seen by the encoder. */
+function setUnknowns(message: object, unknowns: Uint8Array[]): void {
+  Object.defineProperty(message, '$unknowns', {
+    value: unknowns,
+    enumerable: false,
+    configurable: true,
+    writable: true,
+  });
+}
+
+/**
+ * A copy of a message that can be changed without changing the original, unknown fields included.
+ * Byte arrays (tensor content) are shared between the two.
+ */
+export function cloneProto<T>(message: T): T {
+  return cloneValue(message) as T;
+}
+
+/** As `cloneProto`, one level deep: nested messages and lists are shared. The form to use instead of object spread. */
+export function shallowCloneProto<T extends { $unknowns?: Uint8Array[] }>(message: T): T {
+  const copy = { ...message };
+  if (message.$unknowns !== undefined) setUnknowns(copy, message.$unknowns);
+  return copy;
+}
+
+function cloneValue(value: unknown): unknown {
+  if (Array.isArray(value)) return typeof value[0] === 'number' ? value.slice() : value.map(cloneValue);
+  if (!isMessage(value)) return value;
+  const copy: Record<string, unknown> = {};
+  for (const key of Object.keys(value)) copy[key] = cloneValue(value[key]);
+  if (Array.isArray(value.$unknowns)) setUnknowns(copy, value.$unknowns.slice());
+  return copy;
+}
+
+/** Messages are plain objects; Long values and byte arrays are instances of classes and never change. */
+function isMessage(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+}

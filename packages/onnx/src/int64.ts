@@ -1,0 +1,30 @@
+/** Reads and makes int64 values. protobufjs decodes them as Long objects; everything else here works with numbers. */
+import protobuf from 'protobufjs';
+import type { Int64, Long } from './proto.ts';
+
+const HIGH = 2 ** 32;
+
+/** The value as a JS number: exact up to 2^53, the nearest double beyond. Absent reads as 0. */
+export function toNumber(x: Int64 | bigint | undefined | null): number {
+  if (x === undefined || x === null) return 0;
+  if (typeof x === 'number') return x;
+  if (typeof x === 'bigint') return Number(x);
+  return (x.unsigned ? x.high >>> 0 : x.high) * HIGH + (x.low >>> 0);
+}
+
+/** The exact value. Absent reads as 0. */
+export function toBigInt(x: Int64 | bigint | undefined | null): bigint {
+  if (x === undefined || x === null) return 0n;
+  if (typeof x === 'bigint') return x;
+  if (typeof x === 'number') return BigInt(x);
+  return (BigInt(x.unsigned ? x.high >>> 0 : x.high) << 32n) | BigInt(x.low >>> 0);
+}
+
+/** An int64 field with this value: a number where it is exact, else a Long. */
+export function fromBigInt(value: bigint, unsigned = false): Int64 {
+  if (value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER)) return Number(value);
+  const low = Number(BigInt.asIntN(32, value));
+  const high = Number(BigInt.asIntN(32, value >> 32n));
+  const LongClass = protobuf.util.Long as new (low: number, high: number, unsigned: boolean) => Long;
+  return new LongClass(low, high, unsigned);
+}

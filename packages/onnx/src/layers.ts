@@ -1,0 +1,109 @@
+/** Names of layers: how a user addresses a node. Pure functions of the graph; nothing is stored. */
+import { UnknownLayerError } from './errors.ts';
+import type { GraphProto, NodeProto } from './proto.ts';
+
+/** The part before the last dot; empty when there is none. */
+const parent = (name: string): string => name.slice(0, Math.max(0, name.lastIndexOf('.')));
+
+function commonParent(a: string, b: string): string {
+  let prefix = a;
+  while (prefix !== '' && prefix !== b && !b.startsWith(`${prefix}.`)) prefix = parent(prefix);
+  return prefix;
+}
+
+/**
+ * The dotted prefix that the node's initializers share: `layer1.0.conv1` for `layer1.0.conv1.weight` and `.bias`.
+ * Empty when it has none. Names without a dot (`onnx::Conv_193`) say nothing and are passed over.
+ */
+export function initializerPrefix(node: NodeProto, initializers: ReadonlySet<string>): string {
+  let prefix: string | undefined;
+  for (const input of node.input) {
+    if (!input.includes('.') || !initializers.has(input)) continue;
+    prefix = prefix === undefined ? parent(input) : commonParent(prefix, parent(input));
+  }
+  return prefix ?? '';
+}
+
+/**
+ * The module path in a node name as torch.onnx writes it: `/layer1/layer1.0/conv1/Conv` is `layer1.0.conv1`.
+ * Empty for names of another form. It is what is left of a layer's name once folding has renamed its weights.
+ */
+export function scopeName(nodeName: string): string {
+  const parts = nodeName.split('/');
+  if (parts[0] !== '' || parts.length < 3) return '';
+  const scopes = parts.slice(1, -1);
+  return scopes.reduce((path, scope) => (scope.startsWith(`${path}.`) ? scope : `${path}.${scope}`));
+}
+
+export function initializerNames(graph: GraphProto): ReadonlySet<string> {
+  return new Set(graph.initializer.map((tensor) => tensor.name ?? ''));
+}
+
+/** Initializer prefix if the node has one, else its name, else its first output. */
+export function layerName(node: NodeProto, initializers: ReadonlySet<string>): string {
+  return initializerPrefix(node, initializers) || node.name || node.output[0] || '';
+}
+
+/**
+ * The node that a name means: a node name, else an output name, else an initializer prefix (where several nodes share
+ * it, the one that holds `<prefix>.weight`, else the first), else a module path in the node names.
+ * @throws UnknownLayerError that suggests the nearest names.
+ */
+export function findLayer(graph: GraphProto, name: string): NodeProto {
+  const direct =
+    graph.node.find((node) => node.name === name && name !== '') ??
+    graph.node.find((node) => node.output.includes(name));
+  if (direct !== undefined) return direct;
+  const initializers = initializerNames(graph);
+  const sharing = graph.node.filter((node) => initializerPrefix(node, initializers) === name);
+  const found =
+    sharing.find((node) => node.input.includes(`${name}.weight`)) ??
+    sharing[0] ??
+    graph.node.find((node) => scopeName(node.name ?? '') === name);
+  if (found !== undefined && name !== '') return found;
+  throw unknownLayer(graph, name, initializers);
+}
+
+function unknownLayer(graph: GraphProto, name: string, initializers: ReadonlySet<string>): UnknownLayerError {
+  const names = new Set<string>();
+  for (const node of graph.node) {
+    for (const candidate of [initializerPrefix(node, initializers), node.name, scopeName(node.name ?? '')]) {
+      if (candidate) names.add(candidate);
+    }
+  }
+  const near = nearestNames(name, names);
+  const repair =
+    near.length === 0
+      ? 'The graph has no named layers.'
+      : `Did you mean ${near.map((candidate) => `'${candidate}'`).join(' or ')}?`;
+  return new UnknownLayerError('UNKNOWN_LAYER', 'There is no layer of that name', { node: name, repair });
+}
+
+/** Up to `count` names with the smallest edit distance, nearest first; ties in alphabetical order. */
+export function nearestNames(name: string, names: Iterable<string>, count = 3): string[] {
+  return [...names]
+    .map((candidate) => ({ candidate, distance: nameDistance(name, candidate) }))
+    .sort((a, b) => a.distance - b.distance || (a.candidate < b.candidate ? -1 : 1))
+    .slice(0, count)
+    .map(({ candidate }) => candidate);
+}
+
+/** People often leave out or shorten the path before the last dot, so the last part alone counts as well. */
+function nameDistance(name: string, candidate: string): number {
+  const last = (path: string): string => path.slice(path.lastIndexOf('.') + 1);
+  return Math.min(editDistance(name, candidate), 1 + editDistance(last(name), last(candidate)));
+}
+
+/** Levenshtein (1966), one row at a time. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const substituted = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(substituted, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}

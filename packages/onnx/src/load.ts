@@ -1,0 +1,135 @@
+/** Bytes and files to models. Says clearly what is wrong with a file that is not a model; does not check the graph. */
+import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { decodeMessage } from './codec.ts';
+import { type Diagnosis, foreignFormat, unreadableBytes } from './diagnose.ts';
+import { ExternalDataError, ModelFileError } from './errors.ts';
+import { externalTensors, readExternalData } from './external-data.ts';
+import { toNumber } from './int64.ts';
+import { Model } from './model.ts';
+import type { ModelProto } from './proto.ts';
+import { NEWEST_IR_VERSION, NEWEST_OPSET } from './versions.ts';
+
+export interface ParseOptions {
+  /** Folder that the locations of external data are relative to. Without it, bytes with external data are an error. */
+  baseDir?: string;
+}
+
+/**
+ * Reads a model from a file, with its external data.
+ * @param source path of the file, or its bytes (as `parseModel`).
+ * @throws ModelFileError when the file is missing, empty, truncated, not ONNX, or newer than this package reads.
+ * @throws ExternalDataError when external data is missing, short or outside the model's folder.
+ */
+export async function loadModel(source: string | Uint8Array, options: ParseOptions = {}): Promise<Model> {
+  if (typeof source !== 'string') return parseModel(source, options);
+  const path = resolve(source);
+  const bytes = await readFile(path).catch((cause: NodeJS.ErrnoException) => {
+    throw unreadable(path, cause);
+  });
+  return decodeModel(bytes, options.baseDir ?? dirname(path), path);
+}
+
+/**
+ * Reads a model from bytes. Tensor content is a view of the bytes: do not change them afterwards.
+ * @throws as `loadModel`; a model with external data needs `baseDir`.
+ */
+export function parseModel(bytes: Uint8Array, options: ParseOptions = {}): Model {
+  return decodeModel(bytes, options.baseDir, undefined);
+}
+
+function decodeModel(bytes: Uint8Array, folder: string | undefined, path: string | undefined): Model {
+  const proto = decodeBytes(bytes, path);
+  checkVersions(proto, path);
+  const tensors = externalTensors(proto);
+  if (tensors.length === 0) return new Model(proto, path);
+  if (folder === undefined) {
+    throw new ExternalDataError('EXTERNAL_DATA_NO_FOLDER', 'The model keeps tensors in other files', {
+      value: tensors[0]?.name ?? '',
+      repair: 'Load the model by its path, or pass baseDir: the folder of the data files.',
+    });
+  }
+  return new Model(proto, path, readExternalData(tensors, folder));
+}
+
+function decodeBytes(bytes: Uint8Array, path: string | undefined): ModelProto {
+  const foreign = foreignFormat(bytes);
+  if (foreign !== undefined) throw fileError(foreign, path);
+  let proto: ModelProto;
+  try {
+    proto = decodeMessage('ModelProto', bytes);
+  } catch (cause) {
+    throw fileError(isTextError(cause) ? NOT_UTF8 : unreadableBytes(bytes), path, cause);
+  }
+  if (proto.irVersion === undefined && proto.graph === undefined) throw fileError(unreadableBytes(bytes), path);
+  if (proto.graph !== undefined) return proto;
+  throw new ModelFileError('MODEL_NO_GRAPH', 'The model has no graph', {
+    ...(path !== undefined && { path }),
+    repair: 'The file may have been cut short: copy, download or export it again.',
+  });
+}
+
+const NOT_UTF8: Diagnosis = {
+  code: 'MODEL_TEXT',
+  what: 'A name or a text in the model is not UTF-8',
+  repair: 'Export the model again; ONNX allows UTF-8 only.',
+};
+
+const isTextError = (cause: unknown): boolean =>
+  cause instanceof Error && 'code' in cause && cause.code === 'ERR_ENCODING_INVALID_ENCODED_DATA';
+
+function fileError(diagnosis: Diagnosis, path: string | undefined, cause?: unknown): ModelFileError {
+  const { code, what, actual, repair } = diagnosis;
+  const details = { ...(path !== undefined && { path }), ...(actual !== undefined && { actual }), repair };
+  return new ModelFileError(code, what, details, cause === undefined ? undefined : { cause });
+}
+
+function checkVersions(proto: ModelProto, path: string | undefined): void {
+  const tooNew = (what: string, expected: string, actual: number): ModelFileError =>
+    new ModelFileError('MODEL_TOO_NEW', what, {
+      ...(path !== undefined && { path }),
+      expected,
+      actual,
+      repair: 'Export the model with an older opset, or update onnx-pruning.',
+    });
+  const ir = toNumber(proto.irVersion);
+  if (ir > NEWEST_IR_VERSION) {
+    throw tooNew('The IR version of the model is too new', `at most ${NEWEST_IR_VERSION}`, ir);
+  }
+  for (const { domain, version } of proto.opsetImport) {
+    const isOnnx = domain === undefined || domain === '' || domain === 'ai.onnx';
+    if (isOnnx && toNumber(version) > NEWEST_OPSET) {
+      throw tooNew('The opset of the model is too new', `at most ${NEWEST_OPSET}`, toNumber(version));
+    }
+  }
+}
+
+/** What Node says of a file that cannot be read, for people. */
+function unreadable(path: string, cause: NodeJS.ErrnoException): ModelFileError {
+  switch (cause.code) {
+    case 'ENOENT':
+    case 'ENOTDIR':
+      return new ModelFileError(
+        'MODEL_NOT_FOUND',
+        'There is no such file',
+        { path, repair: 'Check the path.' },
+        { cause },
+      );
+    case 'EISDIR':
+      return new ModelFileError(
+        'MODEL_IS_FOLDER',
+        'The model must be a file',
+        { path, actual: 'a folder', repair: 'Give the path of the .onnx file in it.' },
+        { cause },
+      );
+    case 'ERR_FS_FILE_TOO_LARGE':
+      return new ModelFileError(
+        'MODEL_TOO_LARGE',
+        'An ONNX file cannot be larger than 2 GiB',
+        { path, repair: 'Save the model with external data.' },
+        { cause },
+      );
+    default:
+      return new ModelFileError('MODEL_UNREADABLE', `The file cannot be read (${cause.code})`, { path }, { cause });
+  }
+}

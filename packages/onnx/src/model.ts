@@ -1,0 +1,66 @@
+/** The model as users hold it: a thin wrapper of the ModelProto, which stays the single source of truth. */
+import { cloneProto } from './clone.ts';
+import { InvalidModelError } from './errors.ts';
+import { toNumber } from './int64.ts';
+import { findLayer, initializerNames, layerName } from './layers.ts';
+import type { GraphProto, ModelProto, NodeProto } from './proto.ts';
+
+/** A node under the name by which users address it. */
+export interface Layer {
+  readonly model: Model;
+  readonly node: NodeProto;
+  /** Common prefix of the node's initializers if it has one, else the node's name, else its first output. */
+  readonly name: string;
+}
+
+/** `ai.onnx` and the empty string name the same domain; this is the empty one. */
+export const canonicalDomain = (domain: string | undefined): string => (domain === 'ai.onnx' ? '' : (domain ?? ''));
+
+export class Model {
+  readonly proto: ModelProto;
+  /** The file the model was loaded from, as an absolute path; undefined for models from bytes or code. */
+  readonly path: string | undefined;
+
+  /** Real paths of the files that hold the model's external data. */
+  readonly dataFiles: readonly string[];
+
+  constructor(proto: ModelProto, path?: string, dataFiles: readonly string[] = []) {
+    this.proto = proto;
+    this.path = path;
+    this.dataFiles = dataFiles;
+  }
+
+  /** The main graph. @throws InvalidModelError when the model has none. */
+  get graph(): GraphProto {
+    if (this.proto.graph !== undefined) return this.proto.graph;
+    throw new InvalidModelError('NO_GRAPH', 'The model has no graph', { ...(this.path && { path: this.path }) });
+  }
+
+  /** Version of a domain's operator set that the model imports; 0 when it imports none. `''` is `ai.onnx`. */
+  opset(domain = ''): number {
+    const wanted = canonicalDomain(domain);
+    const imported = this.proto.opsetImport.find((entry) => canonicalDomain(entry.domain) === wanted);
+    return imported === undefined ? 0 : toNumber(imported.version);
+  }
+
+  /**
+   * The layer of that name: a node name, an output name, the common dotted prefix of a node's initializers
+   * (`layer1.0.conv1`), or the module path in torch's node names (`/layer1/layer1.0/conv1/Conv`).
+   * @throws UnknownLayerError that suggests the nearest names.
+   */
+  layer(name: string): Layer {
+    const node = findLayer(this.graph, name);
+    return { model: this, node, name: layerName(node, initializerNames(this.graph)) };
+  }
+
+  /** All nodes of the main graph, in graph order. */
+  layers(): Layer[] {
+    const initializers = initializerNames(this.graph);
+    return this.graph.node.map((node) => ({ model: this, node, name: layerName(node, initializers) }));
+  }
+
+  /** A model that can be changed without changing this one. Tensor bytes are shared: replace them, do not write to them. */
+  clone(): Model {
+    return new Model(cloneProto(this.proto), this.path, this.dataFiles);
+  }
+}

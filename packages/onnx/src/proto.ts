@@ -1,0 +1,221 @@
+/**
+ * The ONNX messages as plain objects. Message and field names are those of onnx-proto.
+ *
+ * Types only. A field that is absent in the file is absent in the object; unknown fields ride along in a hidden
+ * `$unknowns` property, so copy messages with `cloneProto`, not with object spread.
+ */
+import type { onnx } from 'onnx-proto';
+import type protobuf from 'protobufjs';
+
+/** A 64-bit integer beyond 2^53 as protobufjs represents it. */
+export type Long = protobuf.Long;
+/** An int64 field. Read it with `toNumber` or `toBigInt`. */
+export type Int64 = number | Long;
+
+/** Raw bytes of fields that this version of the schema does not know, in wire format with their tags. */
+export interface WithUnknown {
+  $unknowns?: Uint8Array[];
+}
+
+export interface StringStringEntryProto extends WithUnknown {
+  key?: string;
+  value?: string;
+}
+
+export interface OperatorSetIdProto extends WithUnknown {
+  domain?: string;
+  version?: Int64;
+}
+
+export interface TensorSegment extends WithUnknown {
+  begin?: Int64;
+  end?: Int64;
+}
+
+export interface TensorProto extends WithUnknown {
+  dims: Int64[];
+  dataType?: number;
+  segment?: TensorSegment;
+  floatData?: number[];
+  int32Data?: number[];
+  stringData?: Uint8Array[];
+  int64Data?: Int64[];
+  name?: string;
+  docString?: string;
+  /** Little-endian content; a view of the file's bytes when the tensor was loaded. */
+  rawData?: Uint8Array;
+  externalData?: StringStringEntryProto[];
+  /** 0 or absent: the content is in this message. 1: it is in another file. */
+  dataLocation?: number;
+  doubleData?: number[];
+  uint64Data?: Int64[];
+  metadataProps?: StringStringEntryProto[];
+}
+
+export interface SparseTensorProto extends WithUnknown {
+  values?: TensorProto;
+  indices?: TensorProto;
+  dims: Int64[];
+}
+
+export interface Dimension extends WithUnknown {
+  dimValue?: Int64;
+  dimParam?: string;
+  denotation?: string;
+}
+
+export interface TensorShapeProto extends WithUnknown {
+  dim: Dimension[];
+}
+
+export interface TensorTypeProto extends WithUnknown {
+  elemType?: number;
+  shape?: TensorShapeProto;
+}
+
+export interface TypeProto extends WithUnknown {
+  tensorType?: TensorTypeProto;
+  sequenceType?: { elemType?: TypeProto } & WithUnknown;
+  mapType?: { keyType?: number; valueType?: TypeProto } & WithUnknown;
+  optionalType?: { elemType?: TypeProto } & WithUnknown;
+  sparseTensorType?: TensorTypeProto;
+  opaqueType?: { domain?: string; name?: string } & WithUnknown;
+  denotation?: string;
+}
+
+export interface ValueInfoProto extends WithUnknown {
+  name?: string;
+  type?: TypeProto;
+  docString?: string;
+  metadataProps?: StringStringEntryProto[];
+}
+
+export interface AttributeProto extends WithUnknown {
+  name?: string;
+  refAttrName?: string;
+  docString?: string;
+  /** A member of `AttributeType`. */
+  type?: number;
+  f?: number;
+  i?: Int64;
+  s?: Uint8Array;
+  t?: TensorProto;
+  g?: GraphProto;
+  sparseTensor?: SparseTensorProto;
+  tp?: TypeProto;
+  floats?: number[];
+  ints?: Int64[];
+  strings?: Uint8Array[];
+  tensors?: TensorProto[];
+  graphs?: GraphProto[];
+  sparseTensors?: SparseTensorProto[];
+  typeProtos?: TypeProto[];
+}
+
+export interface NodeProto extends WithUnknown {
+  input: string[];
+  output: string[];
+  name?: string;
+  opType?: string;
+  domain?: string;
+  overload?: string;
+  attribute: AttributeProto[];
+  docString?: string;
+  metadataProps?: StringStringEntryProto[];
+  deviceConfigurations?: NodeDeviceConfigurationProto[];
+}
+
+export interface TensorAnnotation extends WithUnknown {
+  tensorName?: string;
+  quantParameterTensorNames: StringStringEntryProto[];
+}
+
+export interface GraphProto extends WithUnknown {
+  node: NodeProto[];
+  name?: string;
+  initializer: TensorProto[];
+  sparseInitializer: SparseTensorProto[];
+  docString?: string;
+  input: ValueInfoProto[];
+  output: ValueInfoProto[];
+  valueInfo: ValueInfoProto[];
+  quantizationAnnotation: TensorAnnotation[];
+  metadataProps?: StringStringEntryProto[];
+}
+
+export interface FunctionProto extends WithUnknown {
+  name?: string;
+  input: string[];
+  output: string[];
+  attribute: string[];
+  attributeProto?: AttributeProto[];
+  node: NodeProto[];
+  docString?: string;
+  opsetImport: OperatorSetIdProto[];
+  domain?: string;
+  overload?: string;
+  valueInfo?: ValueInfoProto[];
+  metadataProps?: StringStringEntryProto[];
+}
+
+export interface TrainingInfoProto extends WithUnknown {
+  initialization?: GraphProto;
+  algorithm?: GraphProto;
+  initializationBinding: StringStringEntryProto[];
+  updateBinding: StringStringEntryProto[];
+}
+
+export interface DeviceConfigurationProto extends WithUnknown {
+  name?: string;
+  numDevices?: number;
+  device: string[];
+}
+
+export interface NodeDeviceConfigurationProto extends WithUnknown {
+  configurationId?: string;
+  shardingSpec: ShardingSpecProto[];
+  pipelineStage?: number;
+}
+
+export interface ShardingSpecProto extends WithUnknown {
+  tensorName?: string;
+  device: Int64[];
+  indexToDeviceGroupMap: ({ key?: Int64; value: Int64[] } & WithUnknown)[];
+  shardedDim: ShardedDimProto[];
+}
+
+export interface ShardedDimProto extends WithUnknown {
+  axis?: Int64;
+  simpleSharding: ({ dimValue?: Int64; dimParam?: string; numShards?: Int64 } & WithUnknown)[];
+}
+
+export interface ModelProto extends WithUnknown {
+  irVersion?: Int64;
+  opsetImport: OperatorSetIdProto[];
+  producerName?: string;
+  producerVersion?: string;
+  domain?: string;
+  modelVersion?: Int64;
+  docString?: string;
+  graph?: GraphProto;
+  metadataProps: StringStringEntryProto[];
+  trainingInfo: TrainingInfoProto[];
+  functions: FunctionProto[];
+  configuration?: DeviceConfigurationProto[];
+}
+
+/** Compiles only while every message can stand where onnx-proto's can: same field names, same types. */
+type Conforms<Ours extends Theirs, Theirs> = Ours;
+export type ConformsToOnnxProto = [
+  Conforms<ModelProto, onnx.IModelProto>,
+  Conforms<GraphProto, onnx.IGraphProto>,
+  Conforms<NodeProto, onnx.INodeProto>,
+  Conforms<AttributeProto, onnx.IAttributeProto>,
+  Conforms<TensorProto, onnx.ITensorProto>,
+  Conforms<SparseTensorProto, onnx.ISparseTensorProto>,
+  Conforms<ValueInfoProto, onnx.IValueInfoProto>,
+  Conforms<TypeProto, onnx.ITypeProto>,
+  Conforms<TensorAnnotation, onnx.ITensorAnnotation>,
+  Conforms<FunctionProto, onnx.IFunctionProto>,
+  Conforms<TrainingInfoProto, onnx.ITrainingInfoProto>,
+];

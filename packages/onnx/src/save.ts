@@ -1,0 +1,150 @@
+/** Models to files: where they may go, and which tensors go into a data file. Never leaves a half-written file. */
+import { realpathSync, statSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { type PendingFile, writeAtomically } from './atomic-write.ts';
+import { DataType } from './data-type.ts';
+import { type EncodedModel, encodeEmbedded, encodeExternal } from './encode.ts';
+import { OnnxPruningError, SaveError } from './errors.ts';
+import type { Model } from './model.ts';
+import type { TensorProto } from './proto.ts';
+import { isStoredExternally, tensorBytes } from './tensor.ts';
+import { visitTensors } from './walk.ts';
+
+export interface ExternalDataOptions {
+  /** Name of the data file, in the folder of the model. Default: the model's file name and `.data`. */
+  location?: string;
+  /** Tensors of at least this many bytes go into the data file. Default 1024. */
+  threshold?: number;
+}
+
+export interface SaveOptions {
+  /**
+   * An existing file is overwritten unless this is false; the file that the model was loaded from is kept unless this
+   * is true.
+   */
+  overwrite?: boolean;
+  /**
+   * `true` or options: large tensors go into a data file. `false`: everything into the model file.
+   * Default: tensors that were in a data file when the model was loaded go into one again.
+   */
+  externalData?: boolean | ExternalDataOptions;
+}
+
+const DEFAULT_THRESHOLD = 1024;
+
+/**
+ * Writes a model to a file, and its external data to a second one. Both appear complete or not at all. Tensor content
+ * is written from where it is, without a copy of the model in memory.
+ * @throws SaveError when the file cannot be written, exists and `overwrite` is false, or is the file that the model was
+ * loaded from and `overwrite` is not true.
+ */
+export async function saveModel(model: Model, path: string, options: SaveOptions = {}): Promise<void> {
+  const target = targetOf(path);
+  const location = dataLocation(target, options);
+  const encoded = encode(model, location, options);
+  const files: PendingFile[] = [{ path: target, chunks: encoded.model }];
+  // The data file first: a model file must never refer to data that is not there.
+  if (encoded.data.length > 0) files.unshift({ path: join(dirname(target), location), chunks: encoded.data });
+  try {
+    for (const file of files) checkMayWrite(model, file.path, options.overwrite);
+    await writeAtomically(files);
+  } catch (cause) {
+    throw writeError(target, cause);
+  }
+}
+
+/** Follows links, so that saving replaces the file and not the link to it. */
+function targetOf(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return resolve(path);
+  }
+}
+
+function dataLocation(target: string, { externalData }: SaveOptions): string {
+  const location = typeof externalData === 'object' ? externalData.location : undefined;
+  if (location === undefined) return `${basename(target)}.data`;
+  if (location === basename(location) && location !== basename(target) && !['', '.', '..'].includes(location)) {
+    return location;
+  }
+  throw new SaveError('EXTERNAL_DATA_LOCATION', 'The data file of a model must lie next to it, under another name', {
+    expected: 'a file name without folders',
+    actual: location,
+  });
+}
+
+function encode(model: Model, location: string, { externalData }: SaveOptions): EncodedModel {
+  if (externalData === false) return encodeEmbedded(model);
+  if (externalData === undefined) {
+    let any = false;
+    visitTensors(model.proto, (tensor) => {
+      any ||= isStoredExternally(tensor);
+    });
+    return any ? encodeExternal(model, location, isStoredExternally) : encodeEmbedded(model);
+  }
+  const threshold = (externalData === true ? undefined : externalData.threshold) ?? DEFAULT_THRESHOLD;
+  return encodeExternal(model, location, (tensor) => isLarge(tensor, threshold));
+}
+
+function isLarge(tensor: TensorProto, threshold: number): boolean {
+  return tensor.dataType !== DataType.STRING && tensorBytes(tensor).length >= threshold;
+}
+
+function checkMayWrite(model: Model, path: string, overwrite: boolean | undefined): void {
+  const existing = statSync(path, { throwIfNoEntry: false });
+  if (existing === undefined) return;
+  if (!existing.isFile()) {
+    throw new SaveError('SAVE_NOT_A_FILE', 'The output path is taken by something that is not a file', {
+      path,
+      repair: 'Choose another path.',
+    });
+  }
+  if (overwrite === false) {
+    throw new SaveError('SAVE_EXISTS', 'The output file exists', {
+      path,
+      repair: 'Choose another path, or allow overwriting.',
+    });
+  }
+  const sources = [model.path, ...model.dataFiles].map((source) =>
+    source === undefined ? undefined : targetOf(source),
+  );
+  if (overwrite !== true && sources.includes(targetOf(path))) {
+    throw new SaveError('SAVE_OVER_SOURCE', 'The output file is the one that the model was loaded from', {
+      path,
+      repair: 'Choose another path, or allow overwriting with { overwrite: true }.',
+    });
+  }
+}
+
+/** What Node says of a file that cannot be written, for people. */
+function writeError(path: string, cause: unknown): unknown {
+  if (cause instanceof OnnxPruningError || !(cause instanceof Error && 'code' in cause)) return cause;
+  const code = String(cause.code);
+  const [kind, what, repair] = WRITE_ERRORS[code] ?? ['SAVE_FAILED', `The file cannot be written (${code})`, undefined];
+  return new SaveError(kind, what, { path, ...(repair !== undefined && { repair }) }, { cause });
+}
+
+const NOT_WRITABLE = [
+  'SAVE_NOT_WRITABLE',
+  'The file cannot be written here',
+  'Check the permissions, or choose another path.',
+] as const;
+
+const WRITE_ERRORS: Readonly<Record<string, readonly [code: string, what: string, repair: string]>> = {
+  ENOENT: [
+    'SAVE_NO_FOLDER',
+    'The folder of the output file does not exist',
+    'Create it first, or choose another path.',
+  ],
+  ENOTDIR: ['SAVE_NO_FOLDER', 'The folder of the output file is not a folder', 'Choose another path.'],
+  EACCES: NOT_WRITABLE,
+  EPERM: NOT_WRITABLE,
+  EROFS: NOT_WRITABLE,
+  ENOSPC: ['SAVE_NO_SPACE', 'There is no space left for the output file', 'Free some space, or choose another path.'],
+  EDQUOT: [
+    'SAVE_NO_SPACE',
+    'The quota leaves no space for the output file',
+    'Free some space, or choose another path.',
+  ],
+};

@@ -1,0 +1,57 @@
+/** Visits parts of a model wherever they are nested: subgraphs in attributes, functions, training graphs. */
+import type { AttributeProto, GraphProto, ModelProto, NodeProto, SparseTensorProto, TensorProto } from './proto.ts';
+
+/** Graphs directly in the attributes of a node (bodies of If, Loop, Scan). */
+export function subgraphs(node: NodeProto): GraphProto[] {
+  return node.attribute.flatMap((a) => (a.g === undefined ? (a.graphs ?? []) : [a.g, ...(a.graphs ?? [])]));
+}
+
+/** Values that a graph uses, at any depth, and does not define itself. */
+export function outerReferences(graph: GraphProto): string[] {
+  const own = new Set<string>([
+    ...graph.input.map((value) => value.name ?? ''),
+    ...graph.initializer.map((tensor) => tensor.name ?? ''),
+    ...graph.sparseInitializer.map((tensor) => tensor.values?.name ?? ''),
+    ...graph.node.flatMap((node) => node.output),
+  ]);
+  const used = [
+    ...graph.node.flatMap((node) => [...node.input, ...subgraphs(node).flatMap(outerReferences)]),
+    ...graph.output.map((value) => value.name ?? ''),
+  ];
+  return used.filter((name) => name !== '' && !own.has(name));
+}
+
+/** Calls `visit` for every tensor of the model, at any depth, in file order. */
+export function visitTensors(model: ModelProto, visit: (tensor: TensorProto) => void): void {
+  if (model.graph !== undefined) visitGraph(model.graph, visit);
+  for (const training of model.trainingInfo) {
+    if (training.initialization !== undefined) visitGraph(training.initialization, visit);
+    if (training.algorithm !== undefined) visitGraph(training.algorithm, visit);
+  }
+  for (const f of model.functions) {
+    for (const node of f.node) visitAttributes(node.attribute, visit);
+    visitAttributes(f.attributeProto ?? [], visit);
+  }
+}
+
+function visitGraph(graph: GraphProto, visit: (tensor: TensorProto) => void): void {
+  for (const node of graph.node) visitAttributes(node.attribute, visit);
+  for (const tensor of graph.initializer) visit(tensor);
+  for (const sparse of graph.sparseInitializer) visitSparse(sparse, visit);
+}
+
+function visitAttributes(attributes: readonly AttributeProto[], visit: (tensor: TensorProto) => void): void {
+  for (const a of attributes) {
+    if (a.t !== undefined) visit(a.t);
+    if (a.g !== undefined) visitGraph(a.g, visit);
+    if (a.sparseTensor !== undefined) visitSparse(a.sparseTensor, visit);
+    for (const tensor of a.tensors ?? []) visit(tensor);
+    for (const graph of a.graphs ?? []) visitGraph(graph, visit);
+    for (const sparse of a.sparseTensors ?? []) visitSparse(sparse, visit);
+  }
+}
+
+function visitSparse(sparse: SparseTensorProto, visit: (tensor: TensorProto) => void): void {
+  if (sparse.values !== undefined) visit(sparse.values);
+  if (sparse.indices !== undefined) visit(sparse.indices);
+}

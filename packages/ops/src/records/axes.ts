@@ -1,0 +1,79 @@
+/**
+ * Statements about axes that many records share: reading and checking sizes in shape inference, and carrying, freezing
+ * or stretching axes in equations. It knows no operator; broadcasting of whole operands is in `../broadcast.ts`.
+ */
+import { sameDim } from '../dims.ts';
+import type { Axes, Dim, EquationContext, InferContext, NodeView, ValueInfo } from '../record.ts';
+
+/** What is known of an output whose elements nobody follows: its type, and its dimensions where they are known. */
+export function shapeInfo(elemType: number, dims: readonly Dim[] | undefined): ValueInfo {
+  return dims ? { elemType, dims } : { elemType };
+}
+
+/** Whether the node names output `i`: outputs that nobody wants have an empty name or are left out. */
+export function wantsOutput(view: NodeView, i: number): boolean {
+  return (view.node.output[i] ?? '') !== '';
+}
+
+/** Fails where both sizes are numbers and differ. */
+export function expectSize(ctx: InferContext, what: string, actual: Dim | undefined, expected: Dim): void {
+  if (typeof actual !== 'number' || typeof expected !== 'number' || actual === expected) return;
+  ctx.fail(`${what} of size ${expected}`, `${actual}`);
+}
+
+/** Fails where the dimensions of input `i` are known and have another rank, or sizes that contradict `expected`. */
+export function expectDims(ctx: InferContext, what: string, i: number, expected: readonly Dim[]): void {
+  const dims = ctx.dims(i);
+  if (!dims) return;
+  if (dims.length !== expected.length) ctx.fail(`${what} of rank ${expected.length}`, `[${dims.join(', ')}]`);
+  for (const [axis, dim] of dims.entries()) expectSize(ctx, `axis ${axis} of ${what}`, dim, expected[axis]);
+}
+
+/** Fails where the known dimensions of input `i` cannot be stretched to `target` (unidirectional broadcasting). */
+export function expectStretches(ctx: InferContext, what: string, i: number, target: readonly Dim[]): void {
+  const dims = ctx.dims(i);
+  if (!dims) return;
+  const lead = target.length - dims.length;
+  if (lead < 0) ctx.fail(`${what} of rank ${target.length} at most`, `[${dims.join(', ')}]`);
+  for (const [axis, dim] of dims.entries()) if (dim !== 1) expectSize(ctx, what, dim, target[lead + axis]);
+}
+
+/** Fails below the rank that an operator needs. */
+export function expectRank(ctx: InferContext, dims: readonly Dim[], least: number): void {
+  if (dims.length < least) ctx.fail(`an input of rank ${least} or more`, `[${dims.join(', ')}]`);
+}
+
+/** An axis attribute counted from the front; undefined outside [-rank, rank). */
+export function positiveAxis(axis: number, rank: number): number | undefined {
+  const positive = axis < 0 ? axis + rank : axis;
+  return positive >= 0 && positive < rank ? positive : undefined;
+}
+
+/** As positiveAxis, and fails outside the range. */
+export function expectAxis(ctx: InferContext, axis: number, rank: number): number {
+  return positiveAxis(axis, rank) ?? ctx.fail(`an axis in [${-rank}, ${rank - 1}]`, `${axis}`);
+}
+
+/** The axes of `to` hold the channels of `from`, one by one. */
+export function carryOver(ctx: EquationContext, from: Axes, to: Axes): void {
+  for (let axis = 0; axis < Math.min(from.length, to.length); axis++) ctx.equal(from[axis], to[axis]);
+}
+
+/** Forbids any change of all these axes, for one reason. */
+export function freezeAxes(ctx: EquationContext, axes: Axes, reason: string): void {
+  for (const term of axes) ctx.freeze(term, reason);
+}
+
+/**
+ * The axes of input `i`, aligned to the right of `targets`, hold the same channels. One of size 1 says nothing of its
+ * target, but has to stay one; one whose size is symbolic may turn out to be either, so both sides are frozen.
+ */
+export function stretchOnto(ctx: EquationContext, axes: Axes, targets: Axes): void {
+  const lead = targets.length - axes.length;
+  for (const [axis, term] of axes.entries()) {
+    const target = targets[lead + axis];
+    if (sameDim(term.size, target.size)) ctx.equal(term, target);
+    else if (term.size === 1) ctx.freeze(term, 'it is stretched over a larger axis, so it must stay one channel');
+    else freezeAxes(ctx, [term, target], `${term.size} may be stretched over ${target.size} at run time`);
+  }
+}

@@ -1,0 +1,185 @@
+/**
+ * Matrix products: Gemm and MatMul. They state which axis is summed over, and that the axes left over carry on; whether
+ * an operand is a weight or an activation only decides who is named a layer.
+ */
+import { broadcastDims } from '../broadcast.ts';
+import { NEWEST_OPSET, OLDEST_OPSET } from '../opsets.ts';
+import type {
+  Axes,
+  CostContext,
+  Dim,
+  EquationContext,
+  InferContext,
+  LayerSpec,
+  NodeView,
+  OperatorRecord,
+  ParameterSpec,
+  ValueInfo,
+} from '../record.ts';
+import { nothing } from '../record.ts';
+import { elemTypeOf } from '../values.ts';
+import { expectSize, expectStretches, stretchOnto } from './axes.ts';
+
+/** Which axes of the two operands are kept (undefined for a vector) and which is summed over. */
+interface MatrixAxes {
+  readonly kept: number | undefined;
+  readonly summed: number;
+}
+
+/**
+ * States that the node sums over these axes of its operands. A constant needs no mention beside an activation: it is
+ * enough that one factor of every removed product is zero.
+ */
+function consumeOperands(ctx: EquationContext, a: MatrixAxes, b: MatrixAxes): void {
+  const constants = [ctx.constant(0), ctx.constant(1)];
+  if (!constants[0] || constants[1]) ctx.consumes(0, a.summed);
+  if (!constants[1]) ctx.consumes(1, b.summed);
+}
+
+/** The operand that is a weight: the second where both are constant; undefined where neither is. */
+function weightOperand(view: NodeView): 0 | 1 | undefined {
+  if (view.constant(1)) return 1;
+  return view.constant(0) ? 0 : undefined;
+}
+
+// Gemm
+
+function gemmAxes(view: NodeView): [MatrixAxes, MatrixAxes] {
+  const a = view.int('transA', 0) === 0 ? { kept: 0, summed: 1 } : { kept: 1, summed: 0 };
+  const b = view.int('transB', 0) === 0 ? { kept: 1, summed: 0 } : { kept: 0, summed: 1 };
+  return [a, b];
+}
+
+function expectMatrix(ctx: InferContext, name: string, dims: readonly Dim[]): void {
+  if (dims.length !== 2) ctx.fail(`${name} of rank 2`, `[${dims.join(', ')}]`);
+}
+
+function inferGemm(ctx: InferContext): ValueInfo[] {
+  const elemType = elemTypeOf(ctx, 0);
+  const [a, b] = [ctx.dims(0), ctx.dims(1)];
+  if (!a || !b) return [{ elemType }];
+  expectMatrix(ctx, 'A', a);
+  expectMatrix(ctx, 'B', b);
+  const [left, right] = gemmAxes(ctx);
+  expectSize(ctx, 'the summed axis of B', b[right.summed], a[left.summed]);
+  const dims = [a[left.kept!], b[right.kept!]];
+  expectStretches(ctx, 'C', 2, dims);
+  return [{ elemType, dims }];
+}
+
+function equateGemm(ctx: EquationContext): void {
+  const [a, b, y] = [ctx.in(0), ctx.in(1), ctx.out(0)];
+  const [left, right] = gemmAxes(ctx);
+  ctx.equal(a[left.summed], b[right.summed]);
+  ctx.equal(a[left.kept!], y[0]);
+  ctx.equal(b[right.kept!], y[1]);
+  stretchOnto(ctx, ctx.in(2), y);
+  consumeOperands(ctx, left, right);
+}
+
+/** C counts as a bias where its axis along the weight's outputs is not stretched. */
+function gemmBias(view: NodeView, outputAxis: 0 | 1): ParameterSpec[] {
+  const dims = view.inputs[2]?.dims;
+  if (!view.constant(2) || !dims) return [];
+  const axis = outputAxis - (2 - dims.length);
+  if (axis < 0 || dims[axis] === 1) return [{ input: 2, role: 'bias' }];
+  return [{ input: 2, role: 'bias', out: axis }];
+}
+
+function gemmLayer(view: NodeView): LayerSpec | null {
+  const input = weightOperand(view);
+  if (input === undefined) return null;
+  const { kept, summed } = gemmAxes(view)[input];
+  const weight: ParameterSpec = { input, role: 'weight', out: kept, in: summed };
+  return { kind: 'linear', parameters: [weight, ...gemmBias(view, input)] };
+}
+
+function gemmMacs(ctx: CostContext): number {
+  const [left] = gemmAxes(ctx);
+  return multiply(ctx.outDims(0)) * ctx.inDims(0)[left.summed];
+}
+
+// MatMul
+
+/** A vector is a matrix of one row on the left, of one column on the right; that axis is not in the result. */
+function leftAxes(rank: number): MatrixAxes {
+  return { kept: rank >= 2 ? rank - 2 : undefined, summed: rank - 1 };
+}
+
+function rightAxes(rank: number): MatrixAxes {
+  return rank >= 2 ? { kept: rank - 1, summed: rank - 2 } : { kept: undefined, summed: 0 };
+}
+
+/** The axes before the matrix, which broadcast. */
+function batchOf<T>(axes: readonly T[]): readonly T[] {
+  return axes.slice(0, Math.max(0, axes.length - 2));
+}
+
+function inferMatMul(ctx: InferContext): ValueInfo[] {
+  const elemType = elemTypeOf(ctx, 0);
+  const [a, b] = [ctx.dims(0), ctx.dims(1)];
+  if (!a || !b) return [{ elemType }];
+  if (a.length === 0 || b.length === 0) ctx.fail('operands of rank 1 or more', 'a scalar');
+  const [left, right] = [leftAxes(a.length), rightAxes(b.length)];
+  expectSize(ctx, 'the summed axis of B', b[right.summed], a[left.summed]);
+  const dims = [...broadcastDims(ctx, [batchOf(a), batchOf(b)])!];
+  if (left.kept !== undefined) dims.push(a[left.kept]);
+  if (right.kept !== undefined) dims.push(b[right.kept]);
+  return [{ elemType, dims }];
+}
+
+function equateMatMul(ctx: EquationContext): void {
+  const [a, b, y] = [ctx.in(0), ctx.in(1), ctx.out(0)];
+  const [left, right] = [leftAxes(a.length), rightAxes(b.length)];
+  ctx.equal(a[left.summed], b[right.summed]);
+  const rest = [...y];
+  if (right.kept !== undefined) ctx.equal(b[right.kept], rest.pop()!);
+  if (left.kept !== undefined) ctx.equal(a[left.kept], rest.pop()!);
+  equateBatch(ctx, batchOf(a), batchOf(b), rest);
+  consumeOperands(ctx, left, right);
+}
+
+function equateBatch(ctx: EquationContext, a: Axes, b: Axes, y: Axes): void {
+  stretchOnto(ctx, a, y);
+  stretchOnto(ctx, b, y);
+}
+
+function matMulLayer(view: NodeView): LayerSpec | null {
+  const input = weightOperand(view);
+  const rank = input === undefined ? undefined : view.inputs[input]?.dims?.length;
+  if (input === undefined || !rank) return null;
+  const { kept, summed } = input === 0 ? leftAxes(rank) : rightAxes(rank);
+  return { kind: 'linear', parameters: [{ input, role: 'weight', out: kept, in: summed }] };
+}
+
+function matMulMacs(ctx: CostContext): number {
+  return multiply(ctx.outDims(0)) * ctx.inDims(0).at(-1)!;
+}
+
+function multiply(sizes: readonly number[]): number {
+  return sizes.reduce((n, size) => n * size, 1);
+}
+
+/** Gemm (C optional since opset 11) and MatMul; other versions differ in types only. */
+export const linearOperators: readonly OperatorRecord[] = [
+  {
+    domain: '',
+    opType: 'Gemm',
+    opsets: [OLDEST_OPSET, NEWEST_OPSET],
+    infer: inferGemm,
+    equations: equateGemm,
+    resize: nothing,
+    macs: gemmMacs,
+    layer: gemmLayer,
+  },
+  {
+    domain: '',
+    opType: 'MatMul',
+    opsets: [OLDEST_OPSET, NEWEST_OPSET],
+    infer: inferMatMul,
+    equations: equateMatMul,
+    resize: nothing,
+    macs: matMulMacs,
+    layer: matMulLayer,
+  },
+];

@@ -1,0 +1,46 @@
+/** Every operator of the ai.onnx domain that has a record: the list that is handed to a registry. No rules live here. */
+import type { OperatorRecord } from './record.ts';
+import { activationOperators } from './records/activation.ts';
+import { arithmeticOperators } from './records/arithmetic.ts';
+import { castOperators } from './records/cast.ts';
+import { concatOperators } from './records/concat.ts';
+import { convOperators } from './records/conv.ts';
+import { expandOperators } from './records/expand.ts';
+import { gatherOperators } from './records/gather.ts';
+import { generatorOperators } from './records/generator.ts';
+import { layoutOperators } from './records/layout.ts';
+import { linearOperators } from './records/linear.ts';
+import { normalizationOperators } from './records/normalization.ts';
+import { padOperators } from './records/pad.ts';
+import { poolingOperators } from './records/pooling.ts';
+import { preluOperators } from './records/prelu.ts';
+import { reduceOperators } from './records/reduce.ts';
+import { reshapeOperators } from './records/reshape.ts';
+import { resizeOperators } from './records/resize.ts';
+import { shapeOperators } from './records/shape.ts';
+import { sliceOperators } from './records/slice.ts';
+import { softmaxOperators } from './records/softmax.ts';
+
+/** The records of all standard operators. */
+export const standardOperators: readonly OperatorRecord[] = [
+  ...activationOperators,
+  ...arithmeticOperators,
+  ...castOperators,
+  ...concatOperators,
+  ...convOperators,
+  ...expandOperators,
+  ...gatherOperators,
+  ...generatorOperators,
+  ...layoutOperators,
+  ...linearOperators,
+  ...normalizationOperators,
+  ...padOperators,
+  ...poolingOperators,
+  ...preluOperators,
+  ...reduceOperators,
+  ...reshapeOperators,
+  ...resizeOperators,
+  ...shapeOperators,
+  ...sliceOperators,
+  ...softmaxOperators,
+];

@@ -1,0 +1,123 @@
+/**
+ * Importance criteria: one score per root channel of a group, lower scores are pruned first. Only data of the model is
+ * read; nothing is pruned here.
+ */
+import type { Group, GroupItem, ParameterAxis } from '@onnx-pruning/depgraph';
+import type { LayerKind } from '@onnx-pruning/ops';
+import { ChannelNorms } from './channel-norms.ts';
+import { optionError } from './options.ts';
+import {
+  checkNormalizer,
+  GROUP_REDUCTIONS,
+  type GroupReduction,
+  type MemberScores,
+  type Normalizer,
+  normalize,
+  reduceMembers,
+} from './reduction.ts';
+
+/**
+ * Scores a group: one number per entry of `group.idxs`, in that order. Undefined when the criterion finds nothing to
+ * score in the group, which is then left alone.
+ */
+export type ImportanceFunction = (group: Group) => ArrayLike<number> | undefined;
+
+/** A criterion is a function, or an object with one. */
+export type Importance = ImportanceFunction | { readonly score: ImportanceFunction };
+
+/** Scores a group with either form of criterion. */
+export function scoreGroup(importance: Importance, group: Group): ArrayLike<number> | undefined {
+  return typeof importance === 'function' ? importance(group) : importance.score(group);
+}
+
+export interface MagnitudeOptions {
+  /** The norm: scores are sums of |w|^p. Default 2. */
+  readonly p?: number;
+  /** Default `mean`. */
+  readonly groupReduction?: GroupReduction;
+  /** Default `mean`. */
+  readonly normalizer?: Normalizer;
+  /** Whether biases count as members of their own. Default false. */
+  readonly bias?: boolean;
+  /**
+   * Kinds of layers that are scored. The default is Torch-Pruning's, which leaves depthwise convolutions out: their
+   * channels are judged by their neighbours.
+   */
+  readonly targetTypes?: readonly LayerKind[];
+}
+
+const DEFAULT_TARGETS: readonly LayerKind[] = ['conv', 'convTranspose', 'linear', 'batchnorm', 'layernorm'];
+
+/** Positions of root channels by index along the root's axis. */
+export function channelPositions(group: Group): Int32Array {
+  const last = group.idxs.at(-1) ?? -1;
+  const positions = new Int32Array(last + 1).fill(-1);
+  group.idxs.forEach((index, position) => {
+    positions[index] = position;
+  });
+  return positions;
+}
+
+/** Parameters of a member that take part in scoring: weights, and biases when asked for. */
+export function scoredParameters(item: GroupItem, bias: boolean): readonly ParameterAxis[] {
+  return item.axis.parameters.filter(
+    ({ role }) => role === 'weight' || (bias && role === 'bias' && item.axis.side === 'out'),
+  );
+}
+
+/**
+ * Magnitude of all parameters that a channel takes along: sum of |w|^p per member, combined over the members of the
+ * group and normalized over its channels (Li et al., Pruning Filters for Efficient ConvNets, ICLR 2017; extended to
+ * groups by Fang et al., DepGraph, CVPR 2023).
+ */
+export class GroupMagnitudeImportance {
+  readonly p: number;
+  readonly groupReduction: GroupReduction;
+  readonly normalizer: Normalizer;
+  readonly bias: boolean;
+  readonly targetTypes: ReadonlySet<LayerKind>;
+  readonly #norms = new ChannelNorms();
+
+  /** @throws OptionError for a value that is not allowed */
+  constructor(options: MagnitudeOptions = {}) {
+    this.p = options.p ?? 2;
+    this.groupReduction = options.groupReduction ?? 'mean';
+    this.normalizer = options.normalizer === undefined ? 'mean' : options.normalizer;
+    this.bias = options.bias ?? false;
+    this.targetTypes = new Set(options.targetTypes ?? DEFAULT_TARGETS);
+    if (!(this.p > 0)) throw optionError('p', this.p, 'a positive number');
+    if (!GROUP_REDUCTIONS.includes(this.groupReduction)) {
+      throw optionError('groupReduction', this.groupReduction, GROUP_REDUCTIONS);
+    }
+    checkNormalizer(this.normalizer);
+  }
+
+  /** One score per root channel, or undefined when no member is of a target type. */
+  score(group: Group): Float32Array | undefined {
+    const members = this.memberScores(group);
+    if (members.length === 0) return undefined;
+    const reduced = reduceMembers(members, group.idxs.length, this.groupReduction);
+    return Float32Array.from(normalize(reduced, this.normalizer));
+  }
+
+  /** Scores of every member, before they are combined. */
+  protected memberScores(group: Group): MemberScores[] {
+    const positions = channelPositions(group);
+    const { constants } = group.graph.analysis.shapes;
+    return group.items
+      .filter((item) => this.targetTypes.has(item.axis.layer.spec.kind))
+      .flatMap((item) => {
+        const channels = item.pairs.root.map((index) => positions[index]);
+        return scoredParameters(item, this.bias).map((parameter) => ({
+          channels,
+          scores: this.parameterScores(constants.get(parameter.tensor)!, parameter.axis, item.pairs.member),
+        }));
+      });
+  }
+
+  /** Scores of the given indices along one axis of a parameter. */
+  protected parameterScores(tensor: Parameters<ChannelNorms['of']>[0], axis: number, idxs: Int32Array): Float64Array {
+    const sums = this.#norms.of(tensor, axis, this.p);
+    return Float64Array.from(idxs, (index) => sums[index]);
+  }
+}

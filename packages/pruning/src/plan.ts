@@ -1,0 +1,174 @@
+/**
+ * A plan: what was removed from which model, as plain JSON. It can be saved, compared, replayed on the same model and
+ * used to prove a pruned model right. Derived from a pruned dependency graph; holds no weights.
+ */
+import {
+  type Analysis,
+  DependencyGraph,
+  type DimTerm,
+  find,
+  forEachCell,
+  KeptIndices,
+  type LayerAxis,
+  leavesOf,
+  mixingsOf,
+  nodeLabel,
+  numericSize,
+  originalSize,
+  removeChannels,
+} from '@onnx-pruning/depgraph';
+import { type Model, OnnxPruningError } from '@onnx-pruning/onnx';
+
+/** What happened to one initializer. */
+export interface InitializerChange {
+  readonly shape: readonly number[];
+  readonly newShape: readonly number[];
+  /** Kept indices of every changed axis, ascending, by axis number. */
+  readonly kept: Readonly<Record<string, readonly number[]>>;
+}
+
+/** Channels that were chosen together. */
+export interface PlanGroup {
+  readonly root: string;
+  readonly side: 'out' | 'in';
+  /** Channels of the root before pruning. */
+  readonly channels: number;
+  /** Root channels that stay. */
+  readonly kept: readonly number[];
+  readonly members: readonly {
+    readonly layer: string;
+    readonly side: 'out' | 'in';
+    readonly channels: number;
+    readonly kept: number;
+  }[];
+  /** Why these channels were chosen. */
+  readonly reason: string;
+  /** Statistics over these channels that pruning changes by nature; empty when the result is exact. */
+  readonly inexact: readonly string[];
+}
+
+/** Everything that distinguishes a pruned model from its original. */
+export interface Plan {
+  readonly version: 1;
+  readonly initializers: Readonly<Record<string, InitializerChange>>;
+  readonly groups: readonly PlanGroup[];
+}
+
+/** A plan that does not fit the model it is used on. */
+export class PlanError extends OnnxPruningError {}
+
+/** Indices that survive of the original channels, for any term of a pruned graph. */
+function survivors(): KeptIndices {
+  return new KeptIndices({ size: originalSize, kept: (leaf) => leaf.survivors });
+}
+
+/**
+ * The plan of everything that was pruned through this graph since it was built.
+ * @param reason said of every group, e.g. `lowest 50 % by L2 magnitude`
+ */
+export function createPlan(graph: DependencyGraph, reason = 'chosen by hand'): Plan {
+  const kept = survivors();
+  return {
+    version: 1,
+    initializers: initializerChanges(graph.analysis, kept),
+    groups: planGroups(graph.analysis, kept, reason),
+  };
+}
+
+function initializerChanges(analysis: Analysis, kept: KeptIndices): Record<string, InitializerChange> {
+  const changes: Record<string, InitializerChange> = {};
+  for (const name of analysis.shapes.constants.keys()) {
+    const axes = analysis.terms.axes.get(name);
+    if (!axes) continue;
+    const lists = axes.map((term) => kept.of(term));
+    if (lists.every((list) => list === undefined)) continue;
+    const shape = axes.map((term) => originalSize(term));
+    const entries = lists.flatMap((list, axis) => (list ? [[String(axis), Array.from(list)] as const] : []));
+    changes[name] = {
+      shape,
+      newShape: shape.map((n, axis) => lists[axis]?.length ?? n),
+      kept: Object.fromEntries(entries),
+    };
+  }
+  return changes;
+}
+
+function planGroups(analysis: Analysis, kept: KeptIndices, reason: string): PlanGroup[] {
+  const covered = new Set<DimTerm>();
+  const groups: PlanGroup[] = [];
+  const sides = (['out', 'in'] as const).flatMap((side) =>
+    analysis.layers.flatMap((layer) => layer.axes.filter((axis) => axis.side === side)),
+  );
+  for (const root of sides) {
+    const leaves = leavesOf(root.term).filter((leaf) => leaf.survivors && !covered.has(leaf));
+    if (leaves.length === 0) continue;
+    for (const leaf of leaves) covered.add(leaf);
+    groups.push(planGroup(analysis, kept, root, leaves, reason));
+  }
+  return groups;
+}
+
+function planGroup(
+  analysis: Analysis,
+  kept: KeptIndices,
+  root: LayerAxis,
+  leaves: readonly DimTerm[],
+  reason: string,
+): PlanGroup {
+  const axes = new Set([root, ...leaves.flatMap((leaf) => analysis.uses.get(leaf) ?? [])]);
+  return {
+    root: root.layer.name,
+    side: root.side,
+    channels: originalSize(root.term),
+    kept: Array.from(kept.of(root.term) ?? []),
+    members: [...axes].map((axis) => ({
+      layer: axis.layer.name,
+      side: axis.side,
+      channels: originalSize(axis.term),
+      kept: numericSize(axis.term),
+    })),
+    reason,
+    inexact: mixingsOf(analysis, new Set(leaves)).map(
+      (m) => `${m.statistic} in ${m.node.opType} '${nodeLabel(m.node)}'`,
+    ),
+  };
+}
+
+/**
+ * Channels of each leaf that a plan keeps, on a fresh graph of the plan's original model.
+ * @throws PlanError when a layer or its number of channels is not the plan's
+ */
+export function keptLeaves(graph: DependencyGraph, plan: Plan): Map<DimTerm, Int32Array> {
+  const removal = new Map<DimTerm, Int32Array>();
+  for (const group of plan.groups) {
+    const root = graph.prunableLayer(group.root).axes.find((axis) => axis.side === group.side);
+    if (!root || numericSize(root.term) !== group.channels) {
+      throw new PlanError('PLAN_MODEL', 'the plan was made for another model', {
+        node: group.root,
+        expected: `${group.channels} ${group.side}put channels`,
+        actual: root ? `${numericSize(root.term)}` : 'none',
+        repair: 'Use the plan with the original model that it was made from.',
+      });
+    }
+    const stays = new Set(group.kept);
+    const alive = new Map<DimTerm, Set<number>>();
+    for (const leaf of leavesOf(root.term)) alive.set(leaf, new Set());
+    forEachCell(root.term, new Set(alive.keys()), (leaf, channel, index) => {
+      if (stays.has(index)) alive.get(leaf)!.add(channel);
+    });
+    for (const [leaf, channels] of alive) {
+      if (channels.size < numericSize(leaf)) removal.set(find(leaf), Int32Array.from(channels).sort());
+    }
+  }
+  return removal;
+}
+
+/**
+ * Prunes the plan's original model as the plan says, in place: the same bytes come out.
+ * @throws PlanError when the plan was made for another model
+ */
+export function applyPlan(model: Model, plan: Plan): DependencyGraph {
+  const graph = new DependencyGraph().buildDependency(model);
+  removeChannels(graph.analysis, keptLeaves(graph, plan));
+  return graph;
+}

@@ -1,0 +1,89 @@
+/** Options of the pruners: names and defaults are Torch-Pruning's. This file checks them; it prunes nothing. */
+
+import type { BuildOptions } from '@onnx-pruning/depgraph';
+import type { Layer } from '@onnx-pruning/onnx';
+import type { Importance } from './importance.ts';
+import { checkPositiveInteger, checkRange, optionError } from './options.ts';
+import { linearScheduler, type Scheduler } from './scheduler.ts';
+
+/** Names a layer: the layer, its name, or a pattern in which `*` stands for anything. */
+export type LayerSelector = Layer | string;
+
+/** Ratios by layer or pattern, or pairs of one or several selectors with a ratio; several compete for one ratio. */
+export type PruningRatioDict =
+  | Readonly<Record<string, number>>
+  | readonly (readonly [LayerSelector | readonly LayerSelector[], number])[];
+
+export interface PrunerOptions extends BuildOptions {
+  /** What makes a channel worth keeping. */
+  readonly importance: Importance;
+  /** Share of channels to remove, in [0, 1). Default 0.5. */
+  readonly pruningRatio?: number;
+  /** Ratios of single layers, instead of `pruningRatio`. */
+  readonly pruningRatioDict?: PruningRatioDict;
+  /** No layer loses a larger share than this. Default 1. */
+  readonly maxPruningRatio?: number;
+  /** Rank the channels of all groups together instead of within each group. Default false. */
+  readonly globalPruning?: boolean;
+  /** Rank groups of the same structure together (Fang et al., Isomorphic Pruning, ECCV 2024). Default false. */
+  readonly isomorphic?: boolean;
+  /** Number of calls of step() that reach the ratio. Default 1. */
+  readonly iterativeSteps?: number;
+  /** Ratio after each step. Default linear. */
+  readonly iterativePruningRatioScheduler?: Scheduler;
+  /** Layers whose output channels stay. Their input channels may still follow other layers. */
+  readonly ignoredLayers?: readonly LayerSelector[];
+  /** Layers whose input channels stay. */
+  readonly ignoredInputs?: readonly LayerSelector[];
+  /** Channels that stay are a multiple of this, where the group has as many. */
+  readonly roundTo?: number;
+  /** Operator types of layers that may be the root of a group. Default: convolutions and fully connected layers. */
+  readonly rootOpTypes?: readonly string[];
+}
+
+/** Options with defaults filled in. */
+export type ResolvedOptions = PrunerOptions &
+  Required<
+    Pick<
+      PrunerOptions,
+      | 'pruningRatio'
+      | 'maxPruningRatio'
+      | 'globalPruning'
+      | 'isomorphic'
+      | 'iterativeSteps'
+      | 'iterativePruningRatioScheduler'
+    >
+  >;
+
+/**
+ * Fills in defaults.
+ * @throws OptionError for a value that is not allowed
+ */
+export function resolveOptions(options: PrunerOptions): ResolvedOptions {
+  const { importance } = options;
+  if (typeof importance !== 'function' && typeof importance?.score !== 'function') {
+    throw optionError('importance', importance, 'a function of a group, or an object with a method score(group)');
+  }
+  const resolved = {
+    ...options,
+    pruningRatio: options.pruningRatio ?? 0.5,
+    maxPruningRatio: options.maxPruningRatio ?? 1,
+    globalPruning: options.globalPruning ?? false,
+    isomorphic: options.isomorphic ?? false,
+    iterativeSteps: options.iterativeSteps ?? 1,
+    iterativePruningRatioScheduler: options.iterativePruningRatioScheduler ?? linearScheduler,
+  };
+  checkRange('pruningRatio', resolved.pruningRatio, 0, 1);
+  checkRange('maxPruningRatio', resolved.maxPruningRatio, 0, 1, true);
+  checkPositiveInteger('iterativeSteps', resolved.iterativeSteps);
+  if (resolved.roundTo !== undefined) checkPositiveInteger('roundTo', resolved.roundTo);
+  for (const [, ratio] of ratioEntries(resolved.pruningRatioDict)) checkRange('pruningRatioDict', ratio, 0, 1);
+  return resolved;
+}
+
+/** The dictionary as pairs of selectors and ratio. */
+export function ratioEntries(dict: PruningRatioDict | undefined): (readonly [readonly LayerSelector[], number])[] {
+  if (!dict) return [];
+  const pairs = Array.isArray(dict) ? dict : Object.entries(dict);
+  return pairs.map(([key, ratio]) => [Array.isArray(key) ? key : [key], ratio] as const);
+}

@@ -1,0 +1,71 @@
+/**
+ * Ranking scopes: which groups are ranked together, and how many of their units go. A scope of one group is local
+ * pruning; the default scope of global pruning holds them all. The rules are Torch-Pruning's.
+ */
+import type { Units } from './units.ts';
+
+/** A group that takes part in ranking. */
+export interface Candidate {
+  readonly units: Units;
+  readonly ratio: number;
+  /** Groups with the same scope compete. */
+  readonly scope: string;
+  /** Largest number of units that may go (maximum ratio, and at least one stays). */
+  readonly limit: number;
+}
+
+export interface RankOptions {
+  readonly globalPruning: boolean;
+  readonly roundTo?: number;
+}
+
+/** Units to remove from one group: indices into its units. */
+export interface Choice {
+  readonly units: Units;
+  readonly removed: readonly number[];
+}
+
+/**
+ * Chooses the units to remove.
+ * @param initial units of each scope at the first step; filled here
+ */
+export function rank(candidates: readonly Candidate[], initial: Map<string, number>, options: RankOptions): Choice[] {
+  const scopes = new Map<string, Candidate[]>();
+  for (const candidate of candidates) {
+    scopes.set(candidate.scope, [...(scopes.get(candidate.scope) ?? []), candidate]);
+  }
+  return [...scopes].flatMap(([scope, members]) => rankScope(scope, members, initial, options));
+}
+
+function rankScope(
+  scope: string,
+  members: readonly Candidate[],
+  initial: Map<string, number>,
+  options: RankOptions,
+): Choice[] {
+  const scores = members.flatMap(({ units }) => Array.from(units.scores));
+  if (!initial.has(scope)) initial.set(scope, scores.length);
+  const target = scores.length - Math.trunc(initial.get(scope)! * (1 - members[0].ratio));
+  if (target <= 0) return [];
+  const threshold = scores.sort((a, b) => a - b)[target - 1];
+  const together = options.globalPruning || members.length > 1;
+  return members.map((candidate) => {
+    const order = ascending(candidate.units.scores);
+    const below = together ? order.filter((unit) => candidate.units.scores[unit] <= threshold).length : target;
+    const count = roundedCount(Math.min(below, candidate.limit), order.length, options.roundTo);
+    return { units: candidate.units, removed: order.slice(0, count) };
+  });
+}
+
+/** Unit indices by ascending score; equal scores in index order. */
+export function ascending(scores: Float64Array): number[] {
+  return Array.from(scores.keys()).sort((a, b) => scores[a] - scores[b] || a - b);
+}
+
+/** Removes as many more as it takes to leave a multiple of `roundTo`; 0 when that would leave nothing. */
+function roundedCount(count: number, total: number, roundTo: number | undefined): number {
+  if (!roundTo || count === 0) return count;
+  const left = total - count;
+  const rounded = left - (left % roundTo);
+  return rounded === 0 ? 0 : total - rounded;
+}

@@ -1,0 +1,150 @@
+/**
+ * Times models against each other. Runs are interleaved (A B A B ...) and compared pair by pair, so that what slows the
+ * machine down for a moment slows down both. It must not judge what the models compute.
+ */
+import { deviceName } from './device.ts';
+import { type RandomInputOptions, randomInputs } from './inputs.ts';
+import type { ModelSource } from './model-source.ts';
+import type { SessionOptions } from './ort.ts';
+import { createSession, type Session } from './session.ts';
+import { pairedRatios, type Quartiles, quartiles, type Summary, summarize } from './stats.ts';
+import type { TensorValues } from './values.ts';
+
+export interface BenchmarkModel {
+  readonly name: string;
+  readonly model: ModelSource;
+}
+
+export interface BenchmarkProgress {
+  readonly phase: 'load' | 'warmup' | 'run';
+  readonly done: number;
+  readonly total: number;
+}
+
+export interface BenchmarkOptions extends SessionOptions, RandomInputOptions {
+  /** Untimed runs of every model before the timed ones; 5 by default, at least 1. */
+  readonly warmup?: number;
+  /** Timed runs of every model; 30 by default. */
+  readonly runs?: number;
+  readonly onProgress?: (progress: BenchmarkProgress) => void;
+}
+
+/** What was measured of one model. */
+export interface ModelTiming {
+  readonly name: string;
+  /** Milliseconds per run. */
+  readonly latencyMs: Summary;
+  /** Inputs per second: batch over the median latency. */
+  readonly throughput: number;
+  /** How many times faster than the first model: quartiles of the ratios of paired runs. */
+  readonly speedUp: Quartiles;
+  /** Every timed run in milliseconds, in the order of the runs. */
+  readonly samplesMs: readonly number[];
+}
+
+export interface BenchmarkResult {
+  readonly executionProvider: string;
+  /** The hardware. */
+  readonly device: string;
+  /** As asked for; `default` is onnxruntime's own choice, one thread per physical core. */
+  readonly threads: number | 'default';
+  /** First dimension of the first input. */
+  readonly batch: number;
+  readonly warmup: number;
+  readonly runs: number;
+  readonly models: readonly ModelTiming[];
+}
+
+interface Contender {
+  readonly name: string;
+  readonly session: Session;
+  readonly feeds: TensorValues;
+}
+
+/**
+ * Times models on random inputs, one session each, all loaded at once.
+ *
+ * A run is timed from JavaScript: it includes handing the inputs over and the outputs back, as an application sees
+ * it. Between runs the threads of a session stop spinning, so that one model's idle threads do not slow down the next.
+ *
+ * @param models the first is the one that the others are compared with
+ * @throws RangeError for no models or no runs; FeedError, SessionError and ExecutionProviderError as `createSession`
+ * and `randomInputs` do
+ */
+export async function benchmark(
+  models: readonly BenchmarkModel[],
+  options: BenchmarkOptions = {},
+): Promise<BenchmarkResult> {
+  const { warmup = 5, runs = 30, executionProvider = 'cpu', threads } = options;
+  if (models.length === 0) throw new RangeError('a benchmark needs at least one model');
+  if (!(runs >= 1) || !(warmup >= 1)) throw new RangeError('a benchmark needs at least one run and one warm-up run');
+  const contenders: Contender[] = [];
+  try {
+    for (const { name, model } of models) {
+      report(options, 'load', contenders.length, models.length);
+      contenders.push(await load(name, model, options));
+    }
+    await interleave(contenders, warmup, (done) => report(options, 'warmup', done, warmup));
+    const samples = await interleave(contenders, runs, (done) => report(options, 'run', done, runs));
+    const batch = batchOf(contenders[0]!.feeds);
+    return {
+      executionProvider,
+      device: await deviceName(executionProvider, options.deviceId),
+      threads: threads ?? 'default',
+      batch,
+      warmup,
+      runs,
+      models: contenders.map(({ name }, i) => timing(name, samples[i]!, samples[0]!, batch)),
+    };
+  } finally {
+    await Promise.all(contenders.map(({ session }) => session.dispose()));
+  }
+}
+
+async function load(name: string, model: ModelSource, options: BenchmarkOptions): Promise<Contender> {
+  const config = { 'session.force_spinning_stop': '1', ...options.config };
+  const session = await createSession(model, { ...options, config });
+  try {
+    return { name, session, feeds: randomInputs(session.inputs, options) };
+  } catch (error) {
+    await session.dispose();
+    throw error;
+  }
+}
+
+/** Milliseconds by model and run. */
+async function interleave(
+  contenders: readonly Contender[],
+  runs: number,
+  onRun: (done: number) => void,
+): Promise<number[][]> {
+  const samples: number[][] = contenders.map(() => []);
+  for (let run = 0; run < runs; run++) {
+    onRun(run);
+    for (const [i, { session, feeds }] of contenders.entries()) {
+      const start = performance.now();
+      await session.run(feeds);
+      samples[i]!.push(performance.now() - start);
+    }
+  }
+  return samples;
+}
+
+function timing(name: string, samplesMs: readonly number[], first: readonly number[], batch: number): ModelTiming {
+  const latencyMs = summarize(samplesMs);
+  return {
+    name,
+    latencyMs,
+    throughput: (1000 * batch) / latencyMs.median,
+    speedUp: quartiles(pairedRatios(first, samplesMs)),
+    samplesMs,
+  };
+}
+
+function batchOf(feeds: TensorValues): number {
+  return Object.values(feeds)[0]?.dims[0] ?? 1;
+}
+
+function report(options: BenchmarkOptions, phase: BenchmarkProgress['phase'], done: number, total: number): void {
+  options.onProgress?.({ phase, done, total });
+}

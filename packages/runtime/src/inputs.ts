@@ -1,0 +1,118 @@
+/**
+ * Makes up input values for a model: seeded, typed and shaped as its inputs are declared. It must not guess sizes:
+ * only the batch has a default.
+ */
+import {
+  createRandom,
+  DataType,
+  dataTypeName,
+  type Model,
+  type Random,
+  toNumber,
+  type ValueInfoProto,
+} from '@onnx-pruning/onnx';
+import { FeedError } from './errors.ts';
+import type { ValueInfo } from './feeds.ts';
+import { type DimOptions, resolveDims } from './input-dims.ts';
+import { elementCount, isCarried, makeValue, type TensorValue } from './values.ts';
+
+export interface RandomInputOptions extends DimOptions {
+  /** Same seed, same values; 0 by default. */
+  readonly seed?: number;
+  /** Integers `[low, high)` to draw from, by input name, where the defaults of `randomInputs` do not suit. */
+  readonly ranges?: Readonly<Record<string, readonly [low: number, high: number]>>;
+}
+
+/**
+ * A random value for every input of the model that no initializer fills.
+ *
+ * Floating-point inputs are standard normal. Booleans are fair coins; 8-bit integers, which carry images and quantized
+ * values, take their whole range; wider integers, which carry indices and masks, are 0 or 1, so that they are in
+ * range of any table with two rows: give a range where more is known.
+ *
+ * @param model a model, or the inputs of a session
+ * @throws FeedError for an input that is not a tensor or has a type that no session can carry, and for a size that is
+ * neither declared nor given
+ */
+export function randomInputs(
+  model: Model | readonly ValueInfo[],
+  options: RandomInputOptions = {},
+): Record<string, TensorValue> {
+  const inputs = isDeclaration(model) ? model : modelInputs(model);
+  for (const name of Object.keys(options.ranges ?? {})) {
+    if (!inputs.some((input) => input.name === name)) throw unknownInput(name, inputs);
+  }
+  for (const input of inputs) checkCarried(input);
+  const dims = resolveDims(inputs, options);
+  const random = createRandom(options.seed ?? 0);
+  return Object.fromEntries(
+    inputs.map((input) => [
+      input.name,
+      randomValue(input, dims.get(input.name)!, random, options.ranges?.[input.name]),
+    ]),
+  );
+}
+
+/** What a model declares of the inputs that a caller must feed: those that no initializer fills. */
+export function modelInputs({ graph }: Model): ValueInfo[] {
+  const filled = new Set([
+    ...graph.initializer.map((tensor) => tensor.name),
+    ...graph.sparseInitializer.map((sparse) => sparse.values?.name),
+  ]);
+  return graph.input.filter((input) => !filled.has(input.name)).map(declaration);
+}
+
+function declaration(input: ValueInfoProto): ValueInfo {
+  const tensor = input.type?.tensorType;
+  const dims = tensor?.shape?.dim.map((dim) =>
+    dim.dimValue === undefined ? (dim.dimParam ?? '') : toNumber(dim.dimValue),
+  );
+  return { name: input.name ?? '', dataType: tensor?.elemType ?? DataType.UNDEFINED, dims };
+}
+
+function isDeclaration(model: Model | readonly ValueInfo[]): model is readonly ValueInfo[] {
+  return Array.isArray(model);
+}
+
+function checkCarried(input: ValueInfo): void {
+  if (isCarried(input.dataType) && input.dataType !== DataType.STRING) return;
+  throw new FeedError('FEED_TYPE', 'no random value can be made for an input', {
+    value: input.name,
+    expected: 'a tensor of numbers or booleans that onnxruntime-node can carry',
+    actual: input.dataType === DataType.UNDEFINED ? 'something that is not a tensor' : dataTypeName(input.dataType),
+    repair: 'Feed values of your own.',
+  });
+}
+
+function unknownInput(name: string, inputs: readonly ValueInfo[]): FeedError {
+  return new FeedError('FEED_UNKNOWN', 'the model has no such input', {
+    value: name,
+    expected: inputs.map((input) => `'${input.name}'`).join(', '),
+  });
+}
+
+function randomValue(
+  { dataType }: ValueInfo,
+  dims: readonly number[],
+  random: Random,
+  range: readonly [number, number] | undefined,
+): TensorValue {
+  const draw = drawFor(dataType, random, range);
+  return makeValue(dataType, dims, Float64Array.from({ length: elementCount(dims) }, draw));
+}
+
+function drawFor(dataType: number, random: Random, range: readonly [number, number] | undefined): () => number {
+  if (range !== undefined) return () => range[0] + random.int(range[1] - range[0]);
+  switch (dataType) {
+    case DataType.FLOAT:
+    case DataType.FLOAT16:
+    case DataType.DOUBLE:
+      return () => random.normal();
+    case DataType.UINT8:
+      return () => random.int(256);
+    case DataType.INT8:
+      return () => random.int(256) - 128;
+    default:
+      return () => random.int(2);
+  }
+}

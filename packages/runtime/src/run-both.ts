@@ -1,0 +1,56 @@
+/**
+ * Runs two models on the same inputs: the building block of every check that one computes what the other computes.
+ * It must not know why they should agree.
+ */
+import { type CompareOptions, type Comparison, compareOutputs } from './compare.ts';
+import { type RandomInputOptions, randomInputs } from './inputs.ts';
+import type { ModelSource } from './model-source.ts';
+import type { SessionOptions } from './ort.ts';
+import { withSession } from './session.ts';
+import type { TensorValues } from './values.ts';
+
+export interface RunBothOptions extends SessionOptions, RandomInputOptions {
+  /** Input values; by default `randomInputs` of the reference. */
+  readonly feeds?: TensorValues;
+}
+
+export interface BothResults {
+  readonly feeds: TensorValues;
+  readonly reference: TensorValues;
+  readonly candidate: TensorValues;
+}
+
+/**
+ * Runs the reference, then the candidate, on the same inputs and returns all outputs of both. Only one of the two is
+ * loaded at a time.
+ *
+ * @throws FeedError when the inputs do not fit either model; SessionError when either does not load or run, or has an
+ * output that is not a tensor; ExecutionProviderError as `createSession` does
+ */
+export async function runBoth(
+  reference: ModelSource,
+  candidate: ModelSource,
+  options: RunBothOptions = {},
+): Promise<BothResults> {
+  const first = await withSession(reference, options, async (session) => {
+    const feeds = options.feeds ?? randomInputs(session.inputs, options);
+    return { feeds, results: await session.run(feeds) };
+  });
+  const second = await withSession(candidate, options, (session) => session.run(first.feeds));
+  return { feeds: first.feeds, reference: first.results, candidate: second };
+}
+
+/** `compareOutputs` of what `runBoth` returns. */
+export async function compareModels(
+  reference: ModelSource,
+  candidate: ModelSource,
+  options: RunBothOptions & CompareOptions = {},
+): Promise<Comparison> {
+  const results = await runBoth(reference, candidate, options);
+  return compareOutputs(results.reference, results.candidate, options);
+}
+
+/** Runs a model once, on random inputs unless `feeds` are given. */
+export async function runModel(model: ModelSource, options: RunBothOptions = {}): Promise<TensorValues> {
+  return withSession(model, options, (session) => session.run(options.feeds ?? randomInputs(session.inputs, options)));
+}

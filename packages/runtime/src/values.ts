@@ -1,0 +1,128 @@
+/**
+ * Tensor values that go into and come out of a session, in ONNX's terms. Everything outside this package sees these and
+ * never onnxruntime's own tensors. It must not know about sessions.
+ */
+import { DataType, dataTypeName, makeTensor, readNumbers, tensorBytes } from '@onnx-pruning/onnx';
+import { Tensor } from 'onnxruntime-node';
+import { FeedError } from './errors.ts';
+
+/** Elements in row-major order. FLOAT16 is its bits in a Uint16Array; BOOL is 0 or 1 in a Uint8Array. */
+export type ValueData =
+  | Float32Array
+  | Float64Array
+  | Int8Array
+  | Int16Array
+  | Int32Array
+  | Uint8Array
+  | Uint16Array
+  | Uint32Array
+  | BigInt64Array
+  | BigUint64Array
+  | readonly string[];
+
+/** One tensor: an ONNX data type, its dimensions and its elements. */
+export interface TensorValue {
+  readonly dataType: number;
+  readonly dims: readonly number[];
+  readonly data: ValueData;
+}
+
+/** Tensors by value name: what is fed to a model, or what it returns. */
+export type TensorValues = Readonly<Record<string, TensorValue>>;
+
+interface Carrier {
+  readonly name: Tensor.Type;
+  readonly array?: new (buffer: ArrayBuffer) => Exclude<ValueData, readonly string[]>;
+}
+
+/** How onnxruntime-node carries each ONNX data type. BFLOAT16, the 8-bit floats and the 4-bit types it cannot carry. */
+const CARRIERS: ReadonlyMap<number, Carrier> = new Map<number, Carrier>([
+  [DataType.FLOAT, { name: 'float32', array: Float32Array }],
+  [DataType.UINT8, { name: 'uint8', array: Uint8Array }],
+  [DataType.INT8, { name: 'int8', array: Int8Array }],
+  [DataType.UINT16, { name: 'uint16', array: Uint16Array }],
+  [DataType.INT16, { name: 'int16', array: Int16Array }],
+  [DataType.INT32, { name: 'int32', array: Int32Array }],
+  [DataType.INT64, { name: 'int64', array: BigInt64Array }],
+  [DataType.STRING, { name: 'string' }],
+  [DataType.BOOL, { name: 'bool', array: Uint8Array }],
+  [DataType.FLOAT16, { name: 'float16', array: Uint16Array }],
+  [DataType.DOUBLE, { name: 'float64', array: Float64Array }],
+  [DataType.UINT32, { name: 'uint32', array: Uint32Array }],
+  [DataType.UINT64, { name: 'uint64', array: BigUint64Array }],
+]);
+
+/** Whether a value of this data type can be fed to, and fetched from, a session. */
+export function isCarried(dataType: number): boolean {
+  return CARRIERS.has(dataType);
+}
+
+/** Number of elements of a tensor with these dimensions. */
+export function elementCount(dims: readonly number[]): number {
+  return dims.reduce((size, dim) => size * dim, 1);
+}
+
+/**
+ * A value from plain numbers (or bigints, or strings), converted to the data type.
+ *
+ * @throws FeedError when the number of elements is not the product of the dimensions, or no session can carry the type
+ */
+export function makeValue(
+  dataType: number,
+  dims: readonly number[],
+  elements: ArrayLike<number> | BigInt64Array | readonly string[],
+): TensorValue {
+  const carrier = carrierOf(dataType);
+  if (elements.length !== elementCount(dims)) {
+    throw new FeedError('FEED_SIZE', `a ${dataTypeName(dataType)} value has the wrong number of elements`, {
+      expected: `${elementCount(dims)} for dimensions [${dims.join(', ')}]`,
+      actual: elements.length,
+    });
+  }
+  if (carrier.array === undefined) return { dataType, dims, data: Array.from(elements as readonly string[]) };
+  const tensor = makeTensor('', dataType, [...dims], elements as ArrayLike<number> | BigInt64Array);
+  const bytes = Uint8Array.from(tensorBytes(tensor));
+  return { dataType, dims, data: new carrier.array(bytes.buffer) };
+}
+
+/** The elements as JavaScript numbers, FLOAT16 decoded; 64-bit integers beyond 2^53 are rounded. */
+export function valueNumbers(value: TensorValue): ArrayLike<number> {
+  const { data, dataType, dims } = value;
+  if (data instanceof BigInt64Array || data instanceof BigUint64Array) return Float64Array.from(data, Number);
+  if (!ArrayBuffer.isView(data)) throw new TypeError('a STRING value has no numbers');
+  if (dataType !== DataType.FLOAT16) return data;
+  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  return readNumbers(makeTensor('', dataType, [...dims], bytes, { raw: true }));
+}
+
+/** internal: a value as onnxruntime takes it. */
+export function toOrtTensor(value: TensorValue): Tensor {
+  const { name } = carrierOf(value.dataType);
+  return new Tensor(name, value.data as Tensor.DataType, [...value.dims]);
+}
+
+/** internal: a value as onnxruntime gave it. The elements are the same memory. */
+export function fromOrtTensor(tensor: Tensor): TensorValue {
+  const dataType = dataTypeOfOrt(tensor.type);
+  const data: ValueData | (ArrayBufferView & { readonly length: number }) = tensor.data;
+  // Where JavaScript has a Float16Array, onnxruntime returns one; its bits are what this project carries.
+  const isBits = dataType !== DataType.FLOAT16 || data instanceof Uint16Array;
+  const bits = isBits
+    ? data
+    : new Uint16Array((data as Uint16Array).buffer, (data as Uint16Array).byteOffset, data.length);
+  return { dataType, dims: tensor.dims, data: bits as ValueData };
+}
+
+/** internal: the ONNX data type with this name in onnxruntime's JavaScript API. */
+export function dataTypeOfOrt(name: Tensor.Type): number {
+  for (const [dataType, carrier] of CARRIERS) if (carrier.name === name) return dataType;
+  return DataType.UNDEFINED;
+}
+
+function carrierOf(dataType: number): Carrier {
+  const carrier = CARRIERS.get(dataType);
+  if (carrier !== undefined) return carrier;
+  throw new FeedError('FEED_TYPE', `onnxruntime-node cannot pass ${dataTypeName(dataType)} values in or out`, {
+    repair: 'Add a Cast to FLOAT at this boundary of the model.',
+  });
+}
