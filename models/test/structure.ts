@@ -17,8 +17,9 @@ export interface Structure {
 }
 
 function attributeText(a: AttributeProto): string {
-  const numbers = [...(a.ints ?? []).map(toNumber), ...(a.floats ?? [])];
-  const single = a.i !== undefined ? toNumber(a.i) : a.f;
+  // Attributes hold float32 in a file; a model built in code still has the number that was given.
+  const numbers = [...(a.ints ?? []).map(toNumber), ...(a.floats ?? []).map(Math.fround)];
+  const single = a.i !== undefined ? toNumber(a.i) : a.f === undefined ? undefined : Math.fround(a.f);
   const tensor = a.t === undefined ? '' : `${a.t.dataType}[${tensorDims(a.t)}]{${readInts(a.t)}}`;
   const text = a.s === undefined ? '' : new TextDecoder().decode(a.s);
   return `${a.name} type ${a.type} = ${single ?? ''}${text}${tensor}${numbers.length > 0 ? `[${numbers}]` : ''}`;

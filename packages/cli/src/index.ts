@@ -1,1 +1,4 @@
-export {};
+/** The public API of @onnx-pruning/cli: the command line as a function. */
+export { ExitCode } from './exit-codes.ts';
+export { main } from './main.ts';
+export type { Output, Terminal } from './terminal.ts';

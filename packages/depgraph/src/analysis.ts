@@ -8,6 +8,7 @@ import { type Consumption, type Mixing, type SolvedTerms, solveTerms } from './e
 import { collectLayers, type LayerAxis, type PrunableLayer } from './layers.ts';
 import { type InputShapes, inferShapes, type ShapeTable } from './shapes.ts';
 import { type DimTerm, find, forEachLeaf } from './term.ts';
+import { mergeCopies, unshareVectors } from './unshare.ts';
 
 export interface Analysis {
   readonly model: Model;
@@ -20,12 +21,30 @@ export interface Analysis {
   readonly uses: ReadonlyMap<DimTerm, readonly LayerAxis[]>;
 }
 
-/** Analyses a model: bytes are not touched. */
+/**
+ * Analyses a model. Bytes are not touched; vectors that layers of different groups share are given copies (see
+ * unshare.ts).
+ */
 export function analyse(model: Model, registry: OperatorRegistry, inputShapes: InputShapes = {}): Analysis {
+  const copies = unshareVectors(model);
   const shapes = inferShapes(model, registry, inputShapes);
   const terms = solveTerms(model, shapes);
+  const unneeded = copies.filter(({ original, copy }) => sameTerms(terms, original, copy.name ?? ''));
+  mergeCopies(model, unneeded);
+  for (const { copy } of unneeded) forget(shapes, terms, copy.name ?? '');
   const layers = collectLayers(model, shapes, terms.axes);
   return { model, registry, shapes, terms, layers, uses: collectUses(model, layers) };
+}
+
+function sameTerms(terms: SolvedTerms, a: string, b: string): boolean {
+  const [x, y] = [terms.axes.get(a), terms.axes.get(b)];
+  return x !== undefined && y !== undefined && x.every((term, axis) => find(term) === find(y[axis]) || term.size === 1);
+}
+
+function forget(shapes: ShapeTable, terms: SolvedTerms, name: string): void {
+  shapes.values.delete(name);
+  shapes.constants.delete(name);
+  terms.axes.delete(name);
 }
 
 function collectUses(model: Model, layers: readonly PrunableLayer[]): Map<DimTerm, LayerAxis[]> {

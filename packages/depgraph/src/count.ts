@@ -6,6 +6,7 @@ import { DataType, type Model, type NodeProto, tensorSize } from '@onnx-pruning/
 import { type CostContext, OperatorRegistry, standardOperators, type ValueInfo } from '@onnx-pruning/ops';
 import { GraphNodeView, nodeLabel } from './node-view.ts';
 import { type InputShapes, inferShapes, opsetOf, ShapeError, type ShapeTable } from './shapes.ts';
+import { isVector } from './unshare.ts';
 
 export interface CountOptions {
   /** Sizes of symbolic dimensions, by input name or symbol. A symbolic batch counts as 1. */
@@ -63,7 +64,10 @@ function batchOfOne(model: Model): Record<string, number> {
   return sizes;
 }
 
-/** Elements of the float constants that a node is the first to use. */
+/**
+ * Elements of the float constants that are a node's own. Shared kernels belong to the first node that uses them; equal
+ * vectors that an exporter stored once count for every layer, as they do in the network.
+ */
 function ownParameters(shapes: ShapeTable, view: CostView, owned: Set<string>): number {
   const spec = shapes.records.get(view.node)?.layer(view);
   let params = 0;
@@ -71,7 +75,7 @@ function ownParameters(shapes: ShapeTable, view: CostView, owned: Set<string>): 
     const tensor = view.constant(i);
     const statistic = spec?.parameters.some((parameter) => parameter.input === i && parameter.role === 'statistic');
     if (!tensor || statistic || owned.has(name) || !FLOATS.has(tensor.dataType ?? 0)) return;
-    owned.add(name);
+    if (!isVector(tensor)) owned.add(name);
     if (tensorSize(tensor) > 1) params += tensorSize(tensor);
   });
   return params;

@@ -149,7 +149,7 @@ function commit(analysis: Analysis, staged: Staged, removal: LeafRemoval): void 
   const { model, shapes } = analysis;
   commitConstants(analysis, staged);
   model.graph.initializer.push(...staged.added);
-  for (const tensor of staged.added) (shapes.constants as Map<string, TensorProto>).set(tensor.name ?? '', tensor);
+  for (const tensor of staged.added) shapes.constants.set(tensor.name ?? '', tensor);
   for (const [node, edited] of staged.nodes) {
     node.input = edited.input;
     node.attribute = edited.attribute;

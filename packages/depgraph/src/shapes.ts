@@ -33,7 +33,7 @@ export interface ShapeTable {
   readonly values: Map<string, ValueInfo>;
   /** The record of each node; undefined where there is no rule. */
   readonly records: Map<NodeProto, OperatorRecord | undefined>;
-  readonly constants: ReadonlyMap<string, TensorProto>;
+  readonly constants: Map<string, TensorProto>;
 }
 
 /** Opset of each imported domain, as records are selected by it. */

@@ -62,3 +62,9 @@ export class TensorError extends OnnxPruningError {}
 export class AttributeError extends OnnxPruningError {}
 /** A model that cannot be written where it should go. */
 export class SaveError extends OnnxPruningError {}
+
+/** The `code` of an error of Node (`ENOENT`, ...) or of ours; undefined when it has none. */
+export function errorCode(error: unknown): string | undefined {
+  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' ? code : undefined;
+}

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { decodeMessage } from './codec.ts';
 import { type Diagnosis, foreignFormat, unreadableBytes } from './diagnose.ts';
-import { ExternalDataError, ModelFileError } from './errors.ts';
+import { ExternalDataError, errorCode, ModelFileError } from './errors.ts';
 import { externalTensors, readExternalData } from './external-data.ts';
 import { toNumber } from './int64.ts';
 import { Model } from './model.ts';
@@ -75,8 +75,7 @@ const NOT_UTF8: Diagnosis = {
   repair: 'Export the model again; ONNX allows UTF-8 only.',
 };
 
-const isTextError = (cause: unknown): boolean =>
-  cause instanceof Error && 'code' in cause && cause.code === 'ERR_ENCODING_INVALID_ENCODED_DATA';
+const isTextError = (cause: unknown): boolean => errorCode(cause) === 'ERR_ENCODING_INVALID_ENCODED_DATA';
 
 function fileError(diagnosis: Diagnosis, path: string | undefined, cause?: unknown): ModelFileError {
   const { code, what, actual, repair } = diagnosis;

@@ -4,7 +4,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { type PendingFile, writeAtomically } from './atomic-write.ts';
 import { DataType } from './data-type.ts';
 import { type EncodedModel, encodeEmbedded, encodeExternal } from './encode.ts';
-import { OnnxPruningError, SaveError } from './errors.ts';
+import { errorCode, OnnxPruningError, SaveError } from './errors.ts';
 import type { Model } from './model.ts';
 import type { TensorProto } from './proto.ts';
 import { isStoredExternally, tensorBytes } from './tensor.ts';
@@ -119,8 +119,8 @@ function checkMayWrite(model: Model, path: string, overwrite: boolean | undefine
 
 /** What Node says of a file that cannot be written, for people. */
 function writeError(path: string, cause: unknown): unknown {
-  if (cause instanceof OnnxPruningError || !(cause instanceof Error && 'code' in cause)) return cause;
-  const code = String(cause.code);
+  const code = errorCode(cause);
+  if (cause instanceof OnnxPruningError || code === undefined) return cause;
   const [kind, what, repair] = WRITE_ERRORS[code] ?? ['SAVE_FAILED', `The file cannot be written (${code})`, undefined];
   return new SaveError(kind, what, { path, ...(repair !== undefined && { repair }) }, { cause });
 }

@@ -54,7 +54,6 @@ const concat: readonly OperatorCase[] = [
   },
 ];
 
-/** Two convolutions, one on each part, joined again. */
 const split: readonly OperatorCase[] = [
   {
     name: 'Split 2: sizes in an attribute',

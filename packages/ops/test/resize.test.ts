@@ -92,7 +92,7 @@ describe('sizes', () => {
     const inputs = { X: [1, 2, 5], roi: null, scales: values(1, 1, 2), sizes: values(1, 2, 9) };
     expect(() => inferDims(resize, { opset: 13, inputs })).toThrow(/either scales or sizes, found both/);
     expect(() => inferDims(resize, scaled([1, 2, 5], [1, 2]))).toThrow(/3 scales, found 2/);
-    expect(() => inferDims(resize, sized([1, 2, 5], [9], { attributes: { axes: [3] } }))).toThrow(/axis in \[-3, 2\]/);
+    expect(() => inferDims(resize, sized([1, 2, 5], [9], { attributes: { axes: [3] } }))).toThrow(/axis from -3 to 2/);
   });
 });
 

@@ -2,6 +2,7 @@
  * Masking: the full-size model with the removed channels zeroed in its parameters. Removing the channels instead gives
  * the same function, which is what soft pruning relies on.
  */
+import { DependencyGraph } from '@onnx-pruning/depgraph';
 import {
   bitsPerElement,
   constantTensors,
@@ -19,6 +20,8 @@ import { type InitializerChange, type Plan, PlanError } from './plan.ts';
  */
 export function maskModel(original: Model, plan: Plan, keep: ReadonlySet<string> = new Set()): Model {
   const model = original.clone();
+  // Gives layers of different groups vectors of their own, under the names that the plan knows.
+  new DependencyGraph().buildDependency(model);
   const constants = constantTensors(model.graph);
   for (const [name, change] of Object.entries(plan.initializers)) {
     if (keep.has(name)) continue;

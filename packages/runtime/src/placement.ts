@@ -3,6 +3,7 @@
  * was not quietly computed on the CPU. It must not create sessions.
  */
 import { readFile } from 'node:fs/promises';
+import { ExecutionProviderError } from './errors.ts';
 import { elementCount } from './values.ts';
 
 /** One node as onnxruntime ran it, after its graph optimizations. */
@@ -28,6 +29,8 @@ const CPU_PROVIDER = 'CPUExecutionProvider';
 const KERNEL_SUFFIX = '_kernel_time';
 /** The scales of a Resize are floats, one for each axis. */
 const MOST_SCALES = 8;
+/** How many nodes an error names. */
+const MOST_NAMED = 5;
 const FLOAT_TYPES: ReadonlySet<string> = new Set(['float', 'double', 'float16', 'bfloat16']);
 
 /** Reads the profile that onnxruntime wrote of one or several runs; a node is named once. */
@@ -55,6 +58,22 @@ export function placementOf(events: readonly ProfileEvent[]): NodePlacement[] {
  */
 export function workOnCpu(placement: readonly NodePlacement[]): NodePlacement[] {
   return placement.filter((node) => node.provider === CPU_PROVIDER && !computesSizes(node));
+}
+
+/**
+ * @throws ExecutionProviderError that names the nodes which ran on the CPU although another execution provider was asked
+ * for, or when no node is known to have run at all
+ */
+export function assertOnDevice(executionProvider: string, placement: readonly NodePlacement[]): void {
+  const strays = workOnCpu(placement);
+  if (placement.length > 0 && strays.length === 0) return;
+  const named = strays.slice(0, MOST_NAMED).map(({ node, operator }) => `${operator} '${node}'`);
+  const more = strays.length > named.length ? ` and ${strays.length - named.length} more` : '';
+  throw new ExecutionProviderError('EXECUTION_PROVIDER_STRAYS', `'${executionProvider}' does not run the whole model`, {
+    expected: `every node on '${executionProvider}'`,
+    actual: placement.length === 0 ? 'a run that says nothing of its nodes' : `${named.join(', ')}${more} on the CPU`,
+    repair: "Pass cpuNodes: 'any' to run it all the same.",
+  });
 }
 
 function computesSizes({ outputs }: NodePlacement): boolean {

@@ -14,7 +14,7 @@ import { listSupportedBackends } from 'onnxruntime-node';
 import { ExecutionProviderError, messageOf } from './errors.ts';
 
 /** The command that adds the CUDA and TensorRT libraries to onnxruntime-node, which npm's package leaves out. */
-export const CUDA_INSTALL_COMMAND = 'npm rebuild onnxruntime-node --onnxruntime-node-install=cuda12';
+export const CUDA_INSTALL_COMMAND = 'ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node';
 
 /** What is known of one execution provider on this machine. */
 export interface ExecutionProvider {

@@ -7,17 +7,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DataType, Model } from '@onnx-pruning/onnx';
 import type { InferenceSession } from 'onnxruntime-node';
-import { ExecutionProviderError, messageOf, SessionError } from './errors.ts';
+import { messageOf, SessionError } from './errors.ts';
 import { checkFeeds, type ValueInfo } from './feeds.ts';
 import { modelInputs } from './inputs.ts';
 import { type ModelSource, type PreparedModel, prepareModel } from './model-source.ts';
 import { CPU, openOrt, profileOrt, runOrt, type SessionOptions } from './ort.ts';
-import { type NodePlacement, readPlacement, workOnCpu } from './placement.ts';
+import { assertOnDevice, type NodePlacement, readPlacement } from './placement.ts';
 import { missingProvider, providerError } from './providers.ts';
 import { dataTypeOfOrt, type TensorValues } from './values.ts';
 
-/** Part of onnxruntime's message when a node of the model has no kernel on the execution provider. */
-const REFUSED_FALLBACK = 'fallback to CPU EP has been explicitly disabled';
+/** internal: part of onnxruntime's message when a node of the model has no kernel on the execution provider. */
+export const REFUSED_FALLBACK = 'fallback to CPU EP has been explicitly disabled';
 
 /** A model that is loaded into onnxruntime. */
 export interface Session {
@@ -151,8 +151,7 @@ class OrtSession implements Session {
   /** Once per session, and only where onnxruntime put something on the CPU: looks at what that is. */
   async #provePlacement(feeds: TensorValues): Promise<void> {
     if (this.#placementKnown || this.#options.cpuNodes === 'any') return;
-    const strays = workOnCpu(await this.placement(feeds));
-    if (strays.length > 0) throw strayError(this.executionProvider, strays);
+    assertOnDevice(this.executionProvider, await this.placement(feeds));
     this.#placementKnown = true;
   }
 }
@@ -195,14 +194,4 @@ function isTensor(value: ValueInfo): boolean {
 
 function disposed(): SessionError {
   return new SessionError('SESSION_DISPOSED', 'the session was disposed', { repair: 'Create a new one.' });
-}
-
-function strayError(provider: string, strays: readonly NodePlacement[]): ExecutionProviderError {
-  const named = strays.slice(0, 5).map(({ node, operator }) => `${operator} '${node}'`);
-  const more = strays.length > named.length ? ` and ${strays.length - named.length} more` : '';
-  return new ExecutionProviderError('EXECUTION_PROVIDER_STRAYS', `'${provider}' does not run the whole model`, {
-    expected: `every node on '${provider}'`,
-    actual: `${named.join(', ')}${more} on the CPU`,
-    repair: "Pass cpuNodes: 'any' to run it all the same.",
-  });
 }

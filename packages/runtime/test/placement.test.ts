@@ -1,7 +1,7 @@
 /** @jest-environment ./packages/runtime/jest-environment.js */
 import { DataType } from '@onnx-pruning/onnx';
 import { makeValue, type NodePlacement, withSession, workOnCpu } from '../src/index.ts';
-import { placementOf } from '../src/placement.ts';
+import { assertOnDevice, placementOf } from '../src/placement.ts';
 import { chainModel } from './models.ts';
 
 const x = makeValue(DataType.FLOAT, [2, 3], [1, 2, 3, 4, 5, 6]);
@@ -55,6 +55,27 @@ describe('workOnCpu', () => {
     expect(onCpu('float', [64])).toBe(true);
     expect(onCpu('float', [1, 10])).toBe(true);
     expect(onCpu('int64', [1, 128])).toBe(true);
+  });
+});
+
+describe('assertOnDevice', () => {
+  it('catches a model that was asked for elsewhere and ran on the CPU', async () => {
+    const placement = await withSession(chainModel(), { graphOptimization: 'disabled' }, (session) =>
+      session.placement({ x }),
+    );
+    expect(() => assertOnDevice('cuda', placement)).toThrow(/'cuda' does not run the whole model.*Mul.*Add/);
+  });
+
+  it('is content where only sizes are computed on the CPU', () => {
+    const outputs = [{ type: 'int64', dims: [4] }];
+    const shape = { node: 'shape', operator: 'Shape', provider: 'CPUExecutionProvider', outputs };
+    const work = [{ type: 'float', dims: [1, 8, 8, 8] }];
+    const conv = { node: 'conv', operator: 'Conv', provider: 'CUDAExecutionProvider', outputs: work };
+    expect(() => assertOnDevice('cuda', [shape, conv])).not.toThrow();
+  });
+
+  it('takes no news for bad news', () => {
+    expect(() => assertOnDevice('cuda', [])).toThrow('says nothing');
   });
 });
 

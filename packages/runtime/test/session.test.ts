@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { DataType, encodeModel, GraphBuilder, parseModel } from '@onnx-pruning/onnx';
 import { createSession, FeedError, makeValue, SessionError, withSession } from '../src/index.ts';
 import { LARGEST_IN_BYTES, prepareModel } from '../src/model-source.ts';
+import { REFUSED_FALLBACK } from '../src/session.ts';
 import { chainModel, identityModel, scaleModel } from './models.ts';
 
 const x = makeValue(DataType.FLOAT, [2, 3], [1, 2, 3, 4, 5, 6]);
@@ -51,6 +52,11 @@ describe('createSession', () => {
     builder.node('NoSuchOperator', ['x'], {}, { outputs: ['y'] });
     builder.output('y', [1]);
     await expect(createSession(builder.build())).rejects.toThrow('NoSuchOperator');
+  });
+
+  it('can have onnxruntime refuse nodes on the CPU, in the words that are looked for on other providers', async () => {
+    const config = { 'session.disable_cpu_ep_fallback': '1' };
+    await expect(createSession(scaleModel(2), { config })).rejects.toThrow(REFUSED_FALLBACK);
   });
 
   it('loads nothing that it cannot return', async () => {

@@ -3,17 +3,18 @@
  * arithmetic and fold known elements. PRelu has a parameter and is in prelu.ts.
  */
 import { DataType } from '@onnx-pruning/onnx';
+import { carryAll, freezeControl } from '../axes.ts';
 import { compareDims } from '../dims.ts';
 import { NEWEST_OPSET, OLDEST_OPSET } from '../opsets.ts';
 import type { Dim, EquationContext, InferContext, OperatorRecord, ValueInfo } from '../record.ts';
 import { noLayer, noMacs, nothing } from '../record.ts';
 import { elemTypeOf } from '../values.ts';
-import { carryOver, freezeAxes, shapeInfo, wantsOutput } from './axes.ts';
+import { shapeInfo, wantsOutput } from './operands.ts';
 
 type Fold = (element: Dim) => Dim | undefined;
 
 function equateElements(ctx: EquationContext): void {
-  carryOver(ctx, ctx.in(0), ctx.out(0));
+  carryAll(ctx, ctx.in(0), ctx.out(0));
 }
 
 function inferElements(ctx: InferContext, elemType: number, fold?: Fold): ValueInfo[] {
@@ -134,7 +135,7 @@ const clipOperator: OperatorRecord = {
   infer: inferClip,
   equations: (ctx) => {
     equateElements(ctx);
-    freezeAxes(ctx, [...ctx.in(1), ...ctx.in(2)], 'it holds one bound for all elements');
+    freezeControl(ctx, 1, 2);
   },
 };
 
@@ -158,7 +159,7 @@ const dropoutOperator: OperatorRecord = {
   infer: inferDropout,
   equations: (ctx) => {
     equateElements(ctx);
-    carryOver(ctx, ctx.in(0), ctx.out(1));
+    carryAll(ctx, ctx.in(0), ctx.out(1));
   },
 };
 

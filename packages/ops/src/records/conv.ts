@@ -2,6 +2,8 @@
  * Convolution and transposed convolution of any rank, in groups or depthwise. Two things are stated here and nowhere
  * else: how channels of X, W, B and Y belong together, and that `group` follows when whole groups are removed.
  */
+
+import { carry, expectSize, freezeAxes } from '../axes.ts';
 import { mulDims } from '../dims.ts';
 import { NEWEST_OPSET, OLDEST_OPSET } from '../opsets.ts';
 import type {
@@ -27,7 +29,7 @@ import {
   windowExtent,
 } from '../spatial.ts';
 import { elemTypeOf } from '../values.ts';
-import { expectDims, expectRank, expectSize, freezeAxes } from './axes.ts';
+import { expectDims, expectRank } from './operands.ts';
 
 const groupsOf = (view: NodeView): number => view.int('group', 1);
 
@@ -36,7 +38,7 @@ function kernelOf(ctx: InferContext, w: readonly Dim[]): number[] | undefined {
   const stated = ctx.ints('kernel_shape');
   if (stated && stated.length !== w.length - 2) ctx.fail(`kernel_shape of ${w.length - 2} sizes`, `${stated.length}`);
   stated?.forEach((size, i) => {
-    expectSize(ctx, `axis ${i + 2} of W`, w[i + 2], size);
+    expectSize(ctx, `axis ${i + 2} of W of size`, size, w[i + 2]);
   });
   const kernel = w.slice(2).map((size, i) => (typeof size === 'number' ? size : stated?.[i]));
   return kernel.every((size) => size !== undefined) ? kernel : undefined;
@@ -70,7 +72,7 @@ function inferConv(ctx: InferContext): ValueInfo[] {
   const shapes = operands(ctx);
   if (!shapes) return [{ elemType }];
   const { x, w } = shapes;
-  expectSize(ctx, 'input channels', x[1], mulDims(groupsOf(ctx), w[1]));
+  expectSize(ctx, 'input channels of size', mulDims(groupsOf(ctx), w[1]), x[1]);
   expectDivisible(ctx, 'output channels', w[0], groupsOf(ctx));
   expectDims(ctx, 'B', 2, [w[0]]);
   const kernel = kernelOf(ctx, w);
@@ -88,7 +90,7 @@ function inferTransposed(ctx: InferContext): ValueInfo[] {
   if (!shapes) return [{ elemType }];
   const { x, w } = shapes;
   const channels = mulDims(groupsOf(ctx), w[1]);
-  expectSize(ctx, 'axis 0 of W', w[0], x[1]);
+  expectSize(ctx, 'axis 0 of W of size', x[1], w[0]);
   expectDivisible(ctx, 'input channels', w[0], groupsOf(ctx));
   expectDims(ctx, 'B', 2, [channels]);
   return [{ elemType, dims: [x[0], channels, ...transposedSpatial(ctx, x, kernelOf(ctx, w))] }];
@@ -160,7 +162,7 @@ function equateConv(ctx: EquationContext): void {
   equatePositions(ctx);
   const [x, w] = [ctx.in(0), ctx.in(1)];
   if (groupsOf(ctx) === 1) {
-    ctx.equal(x[1], w[1]);
+    carry(ctx, x[1], w[1]);
     ctx.consumes(0, 1);
     equateOutputs(ctx, w[0]);
     return;
@@ -171,7 +173,7 @@ function equateConv(ctx: EquationContext): void {
     return;
   }
   const grouping = groupChannels(ctx, inner, outputs / groupsOf(ctx));
-  ctx.equal(x[1], grouping.input);
+  carry(ctx, x[1], grouping.input);
   ctx.equal(w[0], grouping.output);
   equateWithin(ctx, w[1], grouping.inner);
   if (grouping.inner) ctx.consumes(0, 1);
@@ -182,7 +184,7 @@ function equateTransposed(ctx: EquationContext): void {
   equatePositions(ctx);
   const [x, w] = [ctx.in(0), ctx.in(1)];
   if (groupsOf(ctx) === 1) {
-    ctx.equal(x[1], w[0]);
+    carry(ctx, x[1], w[0]);
     ctx.consumes(0, 1);
     equateOutputs(ctx, w[1]);
     return;
@@ -193,7 +195,7 @@ function equateTransposed(ctx: EquationContext): void {
     return;
   }
   const grouping = groupChannels(ctx, inputs / groupsOf(ctx), outer);
-  ctx.equal(x[1], grouping.input);
+  carry(ctx, x[1], grouping.input);
   ctx.equal(w[0], grouping.input);
   equateWithin(ctx, w[1], grouping.outer);
   if (grouping.inner) ctx.consumes(0, 1);

@@ -2,6 +2,8 @@
  * GroupNormalization. Channels factor into groups x channels within a group: a whole group leaves exactly, a channel
  * within the groups changes their statistics. Opset 18 scales per group, opset 21 per channel.
  */
+
+import { carryAll, freezeAxes } from '../axes.ts';
 import { NEWEST_OPSET } from '../opsets.ts';
 import type {
   Dim,
@@ -17,7 +19,7 @@ import type {
 } from '../record.ts';
 import { noMacs } from '../record.ts';
 import { elemTypeOf } from '../values.ts';
-import { carryOver, expectDims, expectRank, freezeAxes, shapeInfo } from './axes.ts';
+import { expectDims, expectRank, shapeInfo } from './operands.ts';
 
 /** Since this opset scale and bias have one value per channel instead of one per group. */
 const PER_CHANNEL_OPSET = 21;
@@ -57,7 +59,7 @@ function equateGroups(ctx: EquationContext, channels: number): Term | undefined 
 function equateGroupNorm(ctx: EquationContext): void {
   const x = ctx.in(0);
   const parameters = [...ctx.in(1), ...ctx.in(2)];
-  carryOver(ctx, x, ctx.out(0));
+  carryAll(ctx, x, ctx.out(0));
   const channels = x[1].size;
   if (typeof channels !== 'number') {
     freezeAxes(ctx, [x[1], ...parameters], 'the channels of its groups are only known at run time');
@@ -90,15 +92,13 @@ function groupNormLayer(view: NodeView): LayerSpec | null {
   return { kind: 'groupnorm', parameters };
 }
 
-export const groupNormalizationOperators: readonly OperatorRecord[] = [
-  {
-    domain: '',
-    opType: 'GroupNormalization',
-    opsets: [18, NEWEST_OPSET],
-    infer: inferGroupNorm,
-    equations: equateGroupNorm,
-    resize: resizeGroupNorm,
-    macs: noMacs,
-    layer: groupNormLayer,
-  },
-];
+export const groupNormalization: OperatorRecord = {
+  domain: '',
+  opType: 'GroupNormalization',
+  opsets: [18, NEWEST_OPSET],
+  infer: inferGroupNorm,
+  equations: equateGroupNorm,
+  resize: resizeGroupNorm,
+  macs: noMacs,
+  layer: groupNormLayer,
+};

@@ -2,6 +2,8 @@
  * Matrix products: Gemm and MatMul. They state which axis is summed over, and that the axes left over carry on; whether
  * an operand is a weight or an activation only decides who is named a layer.
  */
+
+import { carry, expectSize } from '../axes.ts';
 import { broadcastDims } from '../broadcast.ts';
 import { NEWEST_OPSET, OLDEST_OPSET } from '../opsets.ts';
 import type {
@@ -18,7 +20,7 @@ import type {
 } from '../record.ts';
 import { nothing } from '../record.ts';
 import { elemTypeOf } from '../values.ts';
-import { expectSize, expectStretches, stretchOnto } from './axes.ts';
+import { expectStretches, stretchOnto } from './operands.ts';
 
 /** Which axes of the two operands are kept (undefined for a vector) and which is summed over. */
 interface MatrixAxes {
@@ -61,7 +63,7 @@ function inferGemm(ctx: InferContext): ValueInfo[] {
   expectMatrix(ctx, 'A', a);
   expectMatrix(ctx, 'B', b);
   const [left, right] = gemmAxes(ctx);
-  expectSize(ctx, 'the summed axis of B', b[right.summed], a[left.summed]);
+  expectSize(ctx, 'the summed axis of B of size', a[left.summed], b[right.summed]);
   const dims = [a[left.kept!], b[right.kept!]];
   expectStretches(ctx, 'C', 2, dims);
   return [{ elemType, dims }];
@@ -70,7 +72,7 @@ function inferGemm(ctx: InferContext): ValueInfo[] {
 function equateGemm(ctx: EquationContext): void {
   const [a, b, y] = [ctx.in(0), ctx.in(1), ctx.out(0)];
   const [left, right] = gemmAxes(ctx);
-  ctx.equal(a[left.summed], b[right.summed]);
+  carry(ctx, a[left.summed], b[right.summed]);
   ctx.equal(a[left.kept!], y[0]);
   ctx.equal(b[right.kept!], y[1]);
   stretchOnto(ctx, ctx.in(2), y);
@@ -121,7 +123,7 @@ function inferMatMul(ctx: InferContext): ValueInfo[] {
   if (!a || !b) return [{ elemType }];
   if (a.length === 0 || b.length === 0) ctx.fail('operands of rank 1 or more', 'a scalar');
   const [left, right] = [leftAxes(a.length), rightAxes(b.length)];
-  expectSize(ctx, 'the summed axis of B', b[right.summed], a[left.summed]);
+  expectSize(ctx, 'the summed axis of B of size', a[left.summed], b[right.summed]);
   const dims = [...broadcastDims(ctx, [batchOf(a), batchOf(b)])!];
   if (left.kept !== undefined) dims.push(a[left.kept]);
   if (right.kept !== undefined) dims.push(b[right.kept]);
@@ -131,7 +133,7 @@ function inferMatMul(ctx: InferContext): ValueInfo[] {
 function equateMatMul(ctx: EquationContext): void {
   const [a, b, y] = [ctx.in(0), ctx.in(1), ctx.out(0)];
   const [left, right] = [leftAxes(a.length), rightAxes(b.length)];
-  ctx.equal(a[left.summed], b[right.summed]);
+  carry(ctx, a[left.summed], b[right.summed]);
   const rest = [...y];
   if (right.kept !== undefined) ctx.equal(b[right.kept], rest.pop()!);
   if (left.kept !== undefined) ctx.equal(a[left.kept], rest.pop()!);

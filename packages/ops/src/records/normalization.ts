@@ -1,9 +1,10 @@
 /**
  * Normalisations with parameters or statistics of their own. Each record says which axes a statistic is taken over, so
  * that pruning such an axis is marked as inexact, and which axes the parameters share with the input.
- * Softmax and its kin are in softmax.ts.
+ * GroupNormalization is stated in group-normalization.ts, Softmax and its kin in softmax.ts.
  */
 import { DataType } from '@onnx-pruning/onnx';
+import { axisOf, carryAll, checkedAxis, freezeAxes } from '../axes.ts';
 import { equateBroadcast } from '../broadcast.ts';
 import { NEWEST_OPSET, OLDEST_OPSET } from '../opsets.ts';
 import type {
@@ -19,16 +20,8 @@ import type {
 } from '../record.ts';
 import { noLayer, noMacs, nothing } from '../record.ts';
 import { elemTypeOf } from '../values.ts';
-import {
-  carryOver,
-  expectAxis,
-  expectDims,
-  expectRank,
-  expectStretches,
-  freezeAxes,
-  positiveAxis,
-  shapeInfo,
-} from './axes.ts';
+import { groupNormalization } from './group-normalization.ts';
+import { expectDims, expectRank, expectStretches, shapeInfo } from './operands.ts';
 
 /** A layer whose constant inputs among `inputs` hold the channels on axis 0; null where the first is computed. */
 function channelParameters(kind: LayerKind, view: NodeView, inputs: readonly ParameterSpec[]): LayerSpec | null {
@@ -87,7 +80,7 @@ function inferBatchNorm(ctx: InferContext): ValueInfo[] {
 
 function equateBatchNorm(ctx: EquationContext): void {
   const x = ctx.in(0);
-  carryOver(ctx, x, ctx.out(0));
+  carryAll(ctx, x, ctx.out(0));
   const shared = [
     ctx.in(1),
     ctx.in(2),
@@ -97,7 +90,7 @@ function equateBatchNorm(ctx: EquationContext): void {
   ];
   for (const parameter of shared) {
     if (x.length < 2) freezeAxes(ctx, parameter, 'an input of rank 1 has one channel');
-    else carryOver(ctx, parameter, x.slice(1));
+    else carryAll(ctx, parameter, x.slice(1));
   }
   const usesBatch = ctx.opset < 14 ? ctx.out(1).length > 0 : ctx.int('training_mode', 0) !== 0;
   if (usesBatch) mixAxes(ctx, [0, ...axesFrom(isPerPosition(ctx) ? x.length : 2, x.length)], 'batch mean and variance');
@@ -117,7 +110,7 @@ function inferInstanceNorm(ctx: InferContext): ValueInfo[] {
 
 function equateInstanceNorm(ctx: EquationContext): void {
   const x = ctx.in(0);
-  carryOver(ctx, x, ctx.out(0));
+  carryAll(ctx, x, ctx.out(0));
   for (const term of [...ctx.in(1), ...ctx.in(2)]) ctx.equal(term, x[1]);
   mixAxes(ctx, axesFrom(2, x.length), 'mean and variance of each channel');
 }
@@ -129,7 +122,7 @@ function inferTrailingNorm(ctx: InferContext): ValueInfo[] {
   const stash = ctx.int('stash_type', DataType.FLOAT);
   const x = ctx.dims(0);
   if (!x) return [{ elemType }, { elemType: stash }, { elemType: stash }];
-  const first = expectAxis(ctx, ctx.int('axis', -1), x.length);
+  const first = checkedAxis(ctx, ctx.int('axis', -1), x.length);
   expectStretches(ctx, 'scale', 1, x);
   expectStretches(ctx, 'B', 2, x);
   const statistic = { elemType: stash, dims: x.map((dim, axis) => (axis < first ? dim : 1)) };
@@ -138,10 +131,10 @@ function inferTrailingNorm(ctx: InferContext): ValueInfo[] {
 
 function equateTrailingNorm(ctx: EquationContext, statistic: string): void {
   const x = ctx.in(0);
-  const first = positiveAxis(ctx.int('axis', -1), x.length)!;
+  const first = axisOf(ctx.int('axis', -1), x.length);
   equateBroadcast(ctx);
   for (let i = 1; i < ctx.node.output.length; i++) {
-    carryOver(ctx, x.slice(0, first), ctx.out(i));
+    carryAll(ctx, x.slice(0, first), ctx.out(i));
     freezeAxes(ctx, ctx.out(i).slice(first), 'it holds one statistic of all channels');
   }
   mixAxes(ctx, axesFrom(first, x.length), statistic);
@@ -155,7 +148,7 @@ function trailingParameter(view: NodeView, input: number, role: ParameterSpec['r
   const rank = view.inputs[0]?.dims?.length;
   const dims = view.inputs[input]?.dims;
   if (!view.constant(input) || rank === undefined || !dims) return [];
-  const image = rank >= 4 && positiveAxis(view.int('axis', -1), rank) === 1;
+  const image = rank >= 4 && axisOf(view.int('axis', -1), rank) === 1;
   const axis = (image ? 1 : rank - 1) - (rank - dims.length);
   return [dims[axis] === undefined || dims[axis] === 1 ? { input, role } : { input, role, out: axis }];
 }
@@ -174,37 +167,35 @@ function inferLrn(ctx: InferContext): ValueInfo[] {
 }
 
 function equateLrn(ctx: EquationContext): void {
-  carryOver(ctx, ctx.in(0), ctx.out(0));
+  carryAll(ctx, ctx.in(0), ctx.out(0));
   ctx.freeze(ctx.in(0)[1], 'LRN sums over neighbouring channels');
 }
 
 function inferLpNorm(ctx: InferContext): ValueInfo[] {
   const x = ctx.dims(0);
-  if (x) expectAxis(ctx, ctx.int('axis', -1), x.length);
+  if (x) checkedAxis(ctx, ctx.int('axis', -1), x.length);
   return inferSame(ctx);
 }
 
 /** A norm is a sum of powers, to which channels that are zero add nothing: removing them is exact. */
 function equateLpNorm(ctx: EquationContext): void {
   const x = ctx.in(0);
-  carryOver(ctx, x, ctx.out(0));
-  ctx.consumes(0, positiveAxis(ctx.int('axis', -1), x.length)!);
+  carryAll(ctx, x, ctx.out(0));
+  ctx.consumes(0, axisOf(ctx.int('axis', -1), x.length));
 }
 
 /** Axes beyond the rank are left out: the default lists four, and runtimes accept it for smaller inputs. */
 function equateMeanVariance(ctx: EquationContext): void {
   const x = ctx.in(0);
-  carryOver(ctx, x, ctx.out(0));
-  const axes = (ctx.ints('axes') ?? [0, 2, 3]).map((axis) => positiveAxis(axis, x.length));
-  mixAxes(
-    ctx,
-    axes.filter((axis) => axis !== undefined),
-    'mean and variance',
-  );
+  carryAll(ctx, x, ctx.out(0));
+  const axes = (ctx.ints('axes') ?? [0, 2, 3]).map((axis) => axisOf(axis, x.length));
+  const present = axes.filter((axis) => axis >= 0 && axis < x.length);
+  mixAxes(ctx, present, 'mean and variance');
 }
 
-/** Normalisations except GroupNormalization; opsets differ in types only where no comment says otherwise. */
+/** All normalisations; opsets differ in types only where no comment says otherwise. */
 export const normalizationOperators: readonly OperatorRecord[] = [
+  groupNormalization,
   {
     domain: '',
     opType: 'BatchNormalization',

@@ -3,12 +3,13 @@
  * channels, so nothing here is a consumer.
  */
 import { DataType } from '@onnx-pruning/onnx';
+import { carryAll, freezeAxes } from '../axes.ts';
 import { NEWEST_OPSET, OLDEST_OPSET } from '../opsets.ts';
 import type { Dim, EquationContext, InferContext, OperatorRecord, ValueInfo } from '../record.ts';
 import { noLayer, noMacs, nothing } from '../record.ts';
 import { checkSpatial, readWindows, slidingDim, type Window } from '../spatial.ts';
 import { elemTypeOf } from '../values.ts';
-import { carryOver, expectRank, freezeAxes, wantsOutput } from './axes.ts';
+import { expectRank, wantsOutput } from './operands.ts';
 
 /** `ceil_mode` and `dilations` came with later opsets (10, 18 or 19 by operator); before, they are absent. */
 function pooledDims(ctx: InferContext, x: readonly Dim[]): Dim[] {
@@ -49,14 +50,14 @@ function inferGlobalPool(ctx: InferContext): ValueInfo[] {
 
 function equatePool(ctx: EquationContext): void {
   const [x, y] = [ctx.in(0), ctx.out(0)];
-  carryOver(ctx, x.slice(0, 2), y.slice(0, 2));
+  carryAll(ctx, x.slice(0, 2), y.slice(0, 2));
   freezeAxes(ctx, [...x.slice(2), ...y.slice(2)], `it is a spatial axis of ${ctx.node.opType}`);
 }
 
 function equateMaxPool(ctx: EquationContext): void {
   equatePool(ctx);
   if (!wantsOutput(ctx, 1)) return;
-  carryOver(ctx, ctx.out(0), ctx.out(1));
+  carryAll(ctx, ctx.out(0), ctx.out(1));
   freezeAxes(ctx, ctx.in(0), 'the second output of MaxPool counts positions over all channels');
 }
 

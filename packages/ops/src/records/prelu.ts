@@ -4,7 +4,7 @@ import { NEWEST_OPSET, OLDEST_OPSET } from '../opsets.ts';
 import type { InferContext, LayerSpec, NodeView, OperatorRecord, ValueInfo } from '../record.ts';
 import { noMacs, nothing } from '../record.ts';
 import { elemTypeOf } from '../values.ts';
-import { expectStretches, shapeInfo } from './axes.ts';
+import { expectStretches, shapeInfo } from './operands.ts';
 
 function infer(ctx: InferContext): ValueInfo[] {
   const x = ctx.dims(0);

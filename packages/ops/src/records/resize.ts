@@ -3,6 +3,7 @@
  * interpolated and may not change. This file says what each version states about an axis, and knows no interpolation.
  */
 import { attrFloats } from '@onnx-pruning/onnx';
+import { axisOf, carryAll, checkedAxis, freezeAxes, freezeControl } from '../axes.ts';
 import { mulDims, sameDim } from '../dims.ts';
 import { NEWEST_OPSET } from '../opsets.ts';
 import type {
@@ -16,7 +17,7 @@ import type {
 } from '../record.ts';
 import { noLayer, noMacs } from '../record.ts';
 import { elemTypeOf, hasInput } from '../values.ts';
-import { carryOver, expectAxis, expectRank, freezeAxes, positiveAxis } from './axes.ts';
+import { expectRank } from './operands.ts';
 
 /** What a node states about its axes: one entry per axis that takes part. `undefined` entries are not known. */
 interface Request {
@@ -52,7 +53,7 @@ function requestOf(view: NodeView): Request {
 function listedAxes(view: NodeView, rank: number): number[] {
   const listed = view.ints('axes');
   if (!listed) return Array.from({ length: rank }, (_, axis) => axis);
-  return listed.map((axis) => positiveAxis(axis, rank)).filter((axis) => axis !== undefined);
+  return listed.map((axis) => axisOf(axis, rank));
 }
 
 function keepsAspectRatio(view: NodeView): boolean {
@@ -90,7 +91,7 @@ function aspectSizes(
 
 function resizedDims(ctx: InferContext, x: readonly Dim[]): Dim[] {
   expectRank(ctx, x, 1);
-  for (const axis of ctx.ints('axes') ?? []) expectAxis(ctx, axis, x.length);
+  for (const axis of ctx.ints('axes') ?? []) checkedAxis(ctx, axis, x.length);
   const axes = listedAxes(ctx, x.length);
   const { kind, values } = requestOf(ctx);
   if (kind !== 'unknown' && values.length !== axes.length) ctx.fail(`${axes.length} ${kind}`, `${values.length}`);
@@ -139,11 +140,10 @@ function equations(ctx: EquationContext): void {
   const [x, y] = [ctx.in(0), ctx.out(0)];
   x.forEach((term, axis) => {
     const reason = obstacle(ctx, axis);
-    if (reason === undefined) carryOver(ctx, [term], [y[axis]]);
+    if (reason === undefined) carryAll(ctx, [term], [y[axis]]);
     else freezeAxes(ctx, [term, y[axis]], reason);
   });
-  const settings = ctx.node.input.slice(1).flatMap((_, i) => ctx.in(i + 1));
-  freezeAxes(ctx, settings, `${ctx.node.opType} reads one number per axis from it`);
+  freezeControl(ctx, 1, 2, 3);
 }
 
 /** Sizes that are stated follow the channels; scales of 1 need nothing. */

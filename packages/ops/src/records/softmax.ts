@@ -2,28 +2,30 @@
  * Softmax, LogSoftmax and Hardmax. Their meaning changed at opset 13: before, the input was read as a matrix whose rows
  * are all axes from `axis` on, so the statistic is taken over all of these; since then, over one axis.
  */
+
+import { axisOf, carryAll, checkedAxis } from '../axes.ts';
 import { NEWEST_OPSET, OLDEST_OPSET } from '../opsets.ts';
 import type { EquationContext, InferContext, NodeView, OperatorRecord, ValueInfo } from '../record.ts';
 import { noLayer, noMacs, nothing } from '../record.ts';
 import { elemTypeOf } from '../values.ts';
-import { carryOver, expectAxis, positiveAxis, shapeInfo } from './axes.ts';
+import { shapeInfo } from './operands.ts';
 
 const ONE_AXIS_OPSET = 13;
 
-function axisOf(view: NodeView): number {
+function statedAxis(view: NodeView): number {
   return view.int('axis', view.opset < ONE_AXIS_OPSET ? 1 : -1);
 }
 
 function infer(ctx: InferContext): ValueInfo[] {
   const x = ctx.dims(0);
-  if (x) expectAxis(ctx, axisOf(ctx), x.length);
+  if (x) checkedAxis(ctx, statedAxis(ctx), x.length);
   return [shapeInfo(elemTypeOf(ctx, 0), x)];
 }
 
 function equations(ctx: EquationContext, statistic: string): void {
   const x = ctx.in(0);
-  carryOver(ctx, x, ctx.out(0));
-  const first = positiveAxis(axisOf(ctx), x.length)!;
+  carryAll(ctx, x, ctx.out(0));
+  const first = axisOf(statedAxis(ctx), x.length);
   const last = ctx.opset < ONE_AXIS_OPSET ? x.length - 1 : first;
   for (let axis = first; axis <= last; axis++) ctx.mixes(0, axis, statistic);
 }

@@ -1,0 +1,67 @@
+/**
+ * The entry of the command line: builds the program from its verbs, and turns whatever they throw into one readable
+ * message and an exit code. It must not do the work of a verb.
+ */
+import { readFileSync } from 'node:fs';
+import { OnnxPruningError } from '@onnx-pruning/onnx';
+import { Command, CommanderError } from 'commander';
+import { exitCodeOf } from './exit-codes.ts';
+import { coloursFor, processTerminal, type Terminal } from './terminal.ts';
+import { addPruneVerb } from './verbs/prune.ts';
+
+const EXIT_CODES = `
+Exit codes:
+  0   done
+  1   the pruned model does not compute what the original does; nothing was written
+  2   bad input: a file, a value or an option that cannot be used; nothing was written
+  70  a mistake of this program`;
+
+/**
+ * Runs one command.
+ * @param argv arguments after the program's name
+ * @returns the exit code: 0 done, 1 the equivalence check failed, 2 bad input, 70 a mistake of this program
+ */
+export async function main(argv: readonly string[], terminal: Terminal = processTerminal()): Promise<number> {
+  try {
+    await program(terminal).parseAsync([...argv], { from: 'user' });
+    return 0;
+  } catch (thrown) {
+    report(thrown, terminal);
+    return exitCodeOf(thrown);
+  }
+}
+
+function program(terminal: Terminal): Command {
+  const command = new Command('onnx-pruning')
+    .description('Makes ONNX models smaller and faster by removing channels, and proves that nothing else changed.')
+    .version(version(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand(false)
+    .showHelpAfterError("Try 'onnx-pruning --help' or 'onnx-pruning <command> --help'.")
+    .addHelpText('after', EXIT_CODES)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => terminal.stdout.write(text),
+      writeErr: (text) => terminal.stderr.write(text),
+    });
+  addPruneVerb(command, terminal);
+  return command;
+}
+
+function version(): string {
+  const file = new URL('../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}
+
+/** Writes the message of an error to stderr; commander has already written its own. */
+function report(thrown: unknown, { stderr, env }: Terminal): void {
+  if (thrown instanceof CommanderError) return;
+  const { red } = coloursFor(stderr, env);
+  if (thrown instanceof OnnxPruningError) {
+    stderr.write(`${red('error:')} ${thrown.message}\n`);
+    return;
+  }
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  stderr.write(`${red('internal error:')} ${message}\n`);
+  stderr.write('This is a mistake of onnx-pruning, not yours. Please report it with the command and the model.\n');
+}

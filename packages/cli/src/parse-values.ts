@@ -1,0 +1,33 @@
+/** Turns the text of option values into values, or into errors that say what is expected. It reads no files. */
+import { InvalidArgumentError } from 'commander';
+import type { GivenShape } from './input-shapes.ts';
+
+/** A share in [0, 1). */
+export function parseRatio(text: string): number {
+  const ratio = text.trim() === '' ? Number.NaN : Number(text);
+  if (ratio >= 0 && ratio < 1) return ratio;
+  throw new InvalidArgumentError('Expected a number from 0 up to, but not including, 1, such as 0.5.');
+}
+
+export function parsePositiveInteger(text: string): number {
+  if (/^\d+$/.test(text) && Number(text) >= 1) return Number(text);
+  throw new InvalidArgumentError('Expected a positive integer, such as 8.');
+}
+
+export function parseSeed(text: string): number {
+  if (/^\d+$/.test(text) && Number.isSafeInteger(Number(text))) return Number(text);
+  throw new InvalidArgumentError('Expected an integer from 0 up, such as 42.');
+}
+
+/** `name=1x3x224x224` or `symbol=16`; repeated options add up. */
+export function parseInputShape(text: string, before: readonly GivenShape[] = []): GivenShape[] {
+  const match = /^(.+)=(\d+(?:[x,]\d+)*)$/.exec(text.trim());
+  const sizes = match?.[2].split(/[x,]/).map(Number) ?? [];
+  if (match && sizes.every((size) => size >= 1)) return [...before, { name: match[1], sizes }];
+  throw new InvalidArgumentError('Expected an input with its shape, input=1x3x224x224, or a symbol with a size, h=224.');
+}
+
+/** Options that may be given several times. */
+export function collect(text: string, before: readonly string[] = []): string[] {
+  return [...before, text];
+}

@@ -1,0 +1,236 @@
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import fs from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  DataType,
+  encodeModel,
+  GraphBuilder,
+  loadModel,
+  type Model,
+  parseModel,
+  readNumbers,
+  SaveError,
+  saveModel,
+  setTensorBytes,
+} from '../src/index.ts';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'onnx-save-'));
+});
+afterEach(() => {
+  jest.restoreAllMocks();
+  rmSync(folder, { recursive: true });
+});
+
+const tiny = readFileSync(join(__dirname, 'data', 'tiny-resnet.onnx'));
+const at = (name: string): string => join(folder, name);
+
+/** One large weight, one small one, and a large constant inside a subgraph. */
+function sampleModel(): Model {
+  const b = new GraphBuilder();
+  b.initializer('large', [1024], (n) => Float32Array.from({ length: n }, (_, i) => i));
+  b.initializer('small', [2], [1, 2]);
+  const branch = (): GraphBuilder => {
+    const body = new GraphBuilder({ name: 'branch' });
+    body.initializer('inner', [512], (n) => Float32Array.from({ length: n }, (_, i) => -i));
+    body.output(body.node('Identity', ['inner'], {}, { outputs: ['inner_out'] }), [512]);
+    return body;
+  };
+  b.input('cond', [], DataType.BOOL);
+  b.output(b.node('If', ['cond'], { then_branch: branch().graph(), else_branch: branch().graph() }), [512]);
+  b.output(b.node('Add', ['large', 'large']), [1024]);
+  b.output(b.node('Add', ['small', 'small'], {}, { name: 'Add_small' }), [2]);
+  return b.build();
+}
+
+async function errorOf(saving: Promise<void>): Promise<SaveError> {
+  const error: unknown = await saving.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (error instanceof SaveError) return error;
+  throw new Error(`expected a SaveError, got ${error}`);
+}
+
+describe('saveModel', () => {
+  it('writes the bytes that encodeModel makes, and nothing else', async () => {
+    const model = parseModel(tiny);
+    await saveModel(model, at('out.onnx'));
+    expect(Buffer.compare(readFileSync(at('out.onnx')), tiny)).toBe(0);
+    expect(readdirSync(folder)).toEqual(['out.onnx']);
+  });
+
+  it('replaces an existing file unless told not to', async () => {
+    writeFileSync(at('out.onnx'), 'old');
+    expect((await errorOf(saveModel(parseModel(tiny), at('out.onnx'), { overwrite: false }))).code).toBe('SAVE_EXISTS');
+    expect(readFileSync(at('out.onnx'), 'utf8')).toBe('old');
+    await saveModel(parseModel(tiny), at('out.onnx'));
+    expect(statSync(at('out.onnx')).size).toBe(tiny.length);
+  });
+
+  it('keeps the file the model was loaded from unless told to overwrite it', async () => {
+    writeFileSync(at('in.onnx'), tiny);
+    const model = await loadModel(at('in.onnx'));
+    symlinkSync('in.onnx', at('link.onnx'));
+    for (const path of [at('in.onnx'), at('link.onnx'), join(folder, 'x', '..', 'in.onnx')]) {
+      const error = await errorOf(saveModel(model, path));
+      expect([error.code, error.details.repair]).toEqual([
+        'SAVE_OVER_SOURCE',
+        expect.stringContaining('overwrite: true'),
+      ]);
+    }
+    setTensorBytes(model.graph.initializer[0]!, [0], new Uint8Array());
+    await saveModel(model, at('in.onnx'), { overwrite: true });
+    expect(statSync(at('in.onnx')).size).toBeLessThan(tiny.length);
+    expect(readdirSync(folder).sort()).toEqual(['in.onnx', 'link.onnx']);
+  });
+
+  it('replaces the file behind a link, not the link', async () => {
+    writeFileSync(at('real.onnx'), 'old');
+    symlinkSync('real.onnx', at('link.onnx'));
+    await saveModel(parseModel(tiny), at('link.onnx'));
+    expect(statSync(at('real.onnx')).size).toBe(tiny.length);
+  });
+});
+
+describe('a path that cannot be written', () => {
+  it('lies in no folder', async () => {
+    const error = await errorOf(saveModel(parseModel(tiny), at('no/such/out.onnx')));
+    expect(error.code).toBe('SAVE_NO_FOLDER');
+    expect(error.message).toMatch(/folder of the output file does not exist \(file '.*out\.onnx'\)\. Create it first/);
+  });
+
+  it('lies below a file', async () => {
+    writeFileSync(at('file'), '');
+    expect((await errorOf(saveModel(parseModel(tiny), at('file/out.onnx')))).code).toBe('SAVE_NO_FOLDER');
+  });
+
+  it('is a folder or a device', async () => {
+    mkdirSync(at('out.onnx'));
+    expect((await errorOf(saveModel(parseModel(tiny), at('out.onnx')))).code).toBe('SAVE_NOT_A_FILE');
+    expect((await errorOf(saveModel(parseModel(tiny), '/dev/null'))).code).toBe('SAVE_NOT_A_FILE');
+  });
+
+  it.each([
+    ['EACCES', 'SAVE_NOT_WRITABLE'],
+    ['EROFS', 'SAVE_NOT_WRITABLE'],
+    ['ENOSPC', 'SAVE_NO_SPACE'],
+    ['EIO', 'SAVE_FAILED'],
+  ])('%s when putting the file in place: the old file stays, no temporary one is left', async (code, expected) => {
+    writeFileSync(at('out.onnx'), 'old');
+    jest.spyOn(fs, 'rename').mockRejectedValue(Object.assign(new Error(code), { code }));
+    expect((await errorOf(saveModel(parseModel(tiny), at('out.onnx')))).code).toBe(expected);
+    expect(readdirSync(folder)).toEqual(['out.onnx']);
+    expect(readFileSync(at('out.onnx'), 'utf8')).toBe('old');
+  });
+
+  it('because the model cannot be encoded: nothing is written', async () => {
+    const model = sampleModel();
+    model.graph.initializer[0]!.dataLocation = 1;
+    delete model.graph.initializer[0]!.rawData;
+    await expect(saveModel(model, at('out.onnx'))).rejects.toThrow(/was not loaded/);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+});
+
+describe('external data', () => {
+  it('takes the large tensors, wherever they are, when asked to', async () => {
+    const model = sampleModel();
+    await saveModel(model, at('m.onnx'), { externalData: true });
+    // 1024 + 2 * 512 floats; each starts at a multiple of 64.
+    expect(statSync(at('m.onnx.data')).size).toBe(4 * 2048);
+    const again = await loadModel(at('m.onnx'));
+    expect(again.dataFiles).toEqual([await fs.realpath(at('m.onnx.data'))]);
+    expect(again.graph.initializer.map((t) => [t.name, t.dataLocation])).toEqual([
+      ['large', 1],
+      ['small', undefined],
+    ]);
+    expect(readNumbers(again.graph.initializer[0]!)[1023]).toBe(1023);
+    const branch = again.graph.node[0]?.attribute[0]?.g;
+    expect(readNumbers(branch!.initializer[0]!)[511]).toBe(-511);
+  });
+
+  it('leaves the model in memory as it was', async () => {
+    const model = sampleModel();
+    const before = encodeModel(model);
+    await saveModel(model, at('m.onnx'), { externalData: true });
+    expect(encodeModel(model)).toEqual(before);
+  });
+
+  it('is external again when a model that had it is saved elsewhere, under the new name', async () => {
+    await saveModel(sampleModel(), at('m.onnx'), { externalData: { location: 'weights.bin' } });
+    expect(readdirSync(folder).sort()).toEqual(['m.onnx', 'weights.bin']);
+    const model = await loadModel(at('m.onnx'));
+    setTensorBytes(model.graph.initializer[0]!, [1], new Uint8Array(Float32Array.of(42).buffer));
+    await saveModel(model, at('n.onnx'));
+    expect(readdirSync(folder).sort()).toEqual(['m.onnx', 'n.onnx', 'n.onnx.data', 'weights.bin']);
+    const again = await loadModel(at('n.onnx'));
+    expect([...readNumbers(again.graph.initializer[0]!)]).toEqual([42]);
+    const locations = again.graph.initializer[0]?.externalData?.map(({ key, value }) => `${key}=${value}`);
+    expect(locations).toEqual(['location=n.onnx.data', expect.stringMatching(/^offset=\d+$/), 'length=4']);
+    expect((await loadModel(at('m.onnx'))).graph.initializer[0]?.dims).not.toEqual(again.graph.initializer[0]?.dims);
+  });
+
+  it('is taken into the model file when asked to', async () => {
+    await saveModel(sampleModel(), at('m.onnx'), { externalData: true });
+    await saveModel(await loadModel(at('m.onnx')), at('one.onnx'), { externalData: false });
+    expect(existsSync(at('one.onnx.data'))).toBe(false);
+    expect(Buffer.compare(readFileSync(at('one.onnx')), encodeModel(sampleModel()))).toBe(0);
+  });
+
+  it('starts large tensors at a page', async () => {
+    const b = new GraphBuilder();
+    b.initializer('a', [300], (n) => new Float32Array(n));
+    b.initializer('b', [2 ** 18], (n) => new Float32Array(n).fill(2));
+    b.output(b.node('Identity', ['a']));
+    await saveModel(b.build(), at('m.onnx'), { externalData: true });
+    const { graph } = await loadModel(at('m.onnx'));
+    const offset = graph.initializer[1]?.externalData?.find(({ key }) => key === 'offset')?.value;
+    expect(offset).toBe('4096');
+    expect(readNumbers(graph.initializer[1]!)[2 ** 18 - 1]).toBe(2);
+  });
+
+  it('never overwrites the data file that the model was loaded from', async () => {
+    await saveModel(sampleModel(), at('m.onnx'), { externalData: { location: 'n.onnx.data' } });
+    const model = await loadModel(at('m.onnx'));
+    const error = await errorOf(saveModel(model, at('n.onnx')));
+    expect([error.code, error.details.path]).toEqual(['SAVE_OVER_SOURCE', at('n.onnx.data')]);
+    expect(readdirSync(folder).sort()).toEqual(['m.onnx', 'n.onnx.data']);
+  });
+
+  it.each(['../weights.bin', 'sub/weights.bin', '/weights.bin', 'm.onnx', ''])(
+    'does not go to %j',
+    async (location) => {
+      const error = await errorOf(saveModel(sampleModel(), at('m.onnx'), { externalData: { location } }));
+      expect(error.code).toBe('EXTERNAL_DATA_LOCATION');
+      expect(readdirSync(folder)).toEqual([]);
+    },
+  );
+
+  it('is as before when the model file cannot be put in place', async () => {
+    await saveModel(sampleModel(), at('m.onnx'), { externalData: true });
+    const before = ['m.onnx', 'm.onnx.data'].map((name) => readFileSync(at(name)));
+    const changed = sampleModel();
+    setTensorBytes(changed.graph.initializer[0]!, [512], new Uint8Array(2048).fill(1));
+    const { rename } = fs;
+    jest.spyOn(fs, 'rename').mockImplementation(async (from, to) => {
+      if (to === at('m.onnx')) throw Object.assign(new Error('disk'), { code: 'EIO' });
+      return rename(from, to);
+    });
+    expect((await errorOf(saveModel(changed, at('m.onnx'), { externalData: true }))).code).toBe('SAVE_FAILED');
+    expect(readdirSync(folder).sort()).toEqual(['m.onnx', 'm.onnx.data']);
+    expect(['m.onnx', 'm.onnx.data'].map((name) => readFileSync(at(name)))).toEqual(before);
+  });
+});
