@@ -1,6 +1,6 @@
 /** Sources are compiled per file by swc (fast start); types are checked by `npm run typecheck`. */
 export default {
-  testEnvironment: '<rootDir>/jest.environment.cjs',
+  testEnvironment: '<rootDir>/packages/runtime/jest-environment.js',
   roots: ['<rootDir>/packages', '<rootDir>/models', '<rootDir>/bench'],
   testMatch: ['**/test/**/*.test.ts'],
   modulePathIgnorePatterns: ['/dist/'],

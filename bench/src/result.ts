@@ -7,6 +7,8 @@ import type { EngineMemory, EngineTime } from './measure-engine.ts';
 export interface ModelSize {
   readonly fileBytes: number;
   readonly nodes: number;
+  /** Inputs of all nodes. In a DenseNet they grow with the square of a block's depth, as its Concat nodes list all layers. */
+  readonly edges: number;
   readonly params: number;
   readonly macs: number;
 }

@@ -125,5 +125,7 @@ function prunedPath(input: string, ratio: number): string {
 async function sizeOf(path: string): Promise<ModelSize> {
   const model = await loadModel(path);
   const { macs, params } = countOpsAndParams(model);
-  return { fileBytes: statSync(path).size, nodes: model.graph.node.length, params, macs };
+  const { node } = model.graph;
+  const edges = node.reduce((sum, { input }) => sum + input.length, 0);
+  return { fileBytes: statSync(path).size, nodes: node.length, edges, params, macs };
 }

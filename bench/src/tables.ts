@@ -88,19 +88,20 @@ export function latencyTable(results: readonly LatencyResult[]): string {
 }
 
 /**
- * Engine time over growing models. `growth` compares each model with the first: how much longer it takes over how much
- * larger it is; 1 is linear, below 1 better.
+ * Engine time over growing models. The last columns compare each model with the first: how much longer it takes over how
+ * much larger it is; 1 is linear, below 1 better.
  */
 export function scalingTable(results: readonly ScalingResult[]): string {
   const head = [
     'model',
     'nodes',
+    'edges',
     'params',
     'file',
     'total ms',
     'first ms',
-    'us per node',
-    'growth by nodes',
+    'by nodes',
+    'by edges',
     'by bytes',
   ];
   const [first] = results;
@@ -109,13 +110,14 @@ export function scalingTable(results: readonly ScalingResult[]): string {
     results.map((result) => [
       result.model,
       result.original.nodes.toLocaleString('en'),
+      result.original.edges.toLocaleString('en'),
       result.original.params.toLocaleString('en'),
       mebibytes(result.original.fileBytes),
       result.time.totalMs.toFixed(1),
       result.time.firstTotalMs.toFixed(1),
-      ((1000 * result.time.totalMs) / result.original.nodes).toFixed(0),
-      growth(result, first!, (one) => one.original.nodes).toFixed(2),
-      growth(result, first!, (one) => one.original.fileBytes).toFixed(2),
+      growth(result, first!, ({ original }) => original.nodes).toFixed(2),
+      growth(result, first!, ({ original }) => original.edges).toFixed(2),
+      growth(result, first!, ({ original }) => original.fileBytes).toFixed(2),
     ]),
   );
 }

@@ -8,7 +8,7 @@ const time = (totalMs: number): EngineTime => {
 
 const scaling = (model: string, nodes: number, totalMs: number): ScalingResult => ({
   model,
-  original: { nodes, fileBytes: nodes * 2 ** 20, params: 1000 * nodes, macs: 0 },
+  original: { nodes, edges: nodes ** 2, fileBytes: nodes * 2 ** 20, params: 1000 * nodes, macs: 0 },
   time: time(totalMs),
 });
 
@@ -23,7 +23,7 @@ describe('growth', () => {
 
 describe('tables', () => {
   it('show the engine phase by phase', () => {
-    const size = { fileBytes: 0, nodes: 0, params: 0, macs: 0 };
+    const size = { fileBytes: 0, nodes: 0, edges: 0, params: 0, macs: 0 };
     const memory = { fileBytes: 0, peakBytes: 0, emptyNodeBytes: 0, idleBytes: 0, timesFile: 0 };
     const result = { model: 'ResNet-18', ratio: 0.5, original: size, pruned: size, time: time(20), memory };
     expect(`\n${timeTable([result])}\n`).toBe(`
@@ -35,9 +35,9 @@ describe('tables', () => {
   });
 
   it('show how time grows', () => {
-    // 500 and 750 microseconds per node; three times the time for twice the nodes.
+    // Three times the time for twice the nodes and bytes, and four times the edges.
     const table = scalingTable([scaling('small', 100, 50), scaling('large', 200, 150)]);
-    expect(table).toMatch(/small .* 500 │ +1\.00 │ +1\.00 │/);
-    expect(table).toMatch(/large .* 750 │ +1\.50 │ +1\.50 │/);
+    expect(table).toMatch(/small .* 50\.0 │ +100\.0 │ +1\.00 │ +1\.00 │ +1\.00 │/);
+    expect(table).toMatch(/large .* 150\.0 │ +300\.0 │ +1\.50 │ +0\.75 │ +1\.50 │/);
   });
 });

@@ -1,4 +1,3 @@
-/** @jest-environment ./packages/runtime/jest-environment.js */
 import { join } from 'node:path';
 import { encodeModel, loadModel, type Model } from '@onnx-pruning/onnx';
 import { buildDenseNet, buildDenseNet121, buildResNet, buildResNet18, ModelOptionError } from '../src/index.ts';

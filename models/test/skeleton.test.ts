@@ -1,4 +1,3 @@
-/** @jest-environment ./packages/runtime/jest-environment.js */
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -47,8 +46,8 @@ describe('the zoo', () => {
       const [first, second] = await runModel(model, dims, [1, 2]);
       expect(first!.every(Number.isFinite)).toBe(true);
       expect(relativeDifference(first!, second!)).toBeGreaterThan(5e-3);
-      // The images of one batch differ as well: nothing is constant.
-      expect(new Set(first!).size).toBeGreaterThan(0.9 * first!.length);
+      // Classes and images of one batch differ as well. SqueezeNet ends in a Relu, which cuts some to zero.
+      expect(new Set(first!).size).toBeGreaterThan(0.75 * first!.length);
     },
     60_000,
   );

@@ -131,7 +131,7 @@ FAMILIES = {
 
 # (family, exporter, batch norm, opset, dynamic axes, tag). Batch norm: 'kept', 'folded' into Conv, or 'none' where the
 # network has none; dynamo keeps it with optimize=False. Dynamic: '' none, 'batch', or 'spatial' for batch, height and width. Tag: 'fresh' leaves batch
-# norm as a new network has it, so that the exporter shares equal tensors through Identity nodes.
+# norm and zero biases as a new network has them, so that the exporter shares equal tensors through Identity nodes.
 ROWS = [
     ("resnet18-full", "script", "kept", 16, "", ""),
     ("resnet18-full", "script", "folded", 16, "", ""),
@@ -165,6 +165,7 @@ ROWS = [
     ("alexnet", "dynamo", "none", 25, "batch", ""),
     ("squeezenet1_0", "script", "none", 9, "", ""),
     ("squeezenet1_0", "dynamo", "none", 18, "", ""),
+    ("squeezenet1_1", "script", "none", 13, "", "fresh"),
     ("squeezenet1_1", "script", "none", 16, "spatial", ""),
     ("squeezenet1_1", "dynamo", "none", 23, "batch", ""),
     ("googlenet", "script", "kept", 16, "batch", ""),
@@ -218,13 +219,16 @@ def make(row):
     torch.manual_seed(0)
     net = build().eval()
     for m in net.modules():
-        if isinstance(m, nn.modules.batchnorm._BatchNorm) and tag != "fresh":
+        if tag == "fresh" and isinstance(m, nn.Conv2d) and m.bias is not None:
+            m.bias.data.zero_()
+        if tag != "fresh" and isinstance(m, nn.modules.batchnorm._BatchNorm):
             for tensor in (m.running_mean, m.bias.data):
                 tensor.normal_(0, 0.1)
             for tensor in (m.running_var, m.weight.data):
                 tensor.uniform_(0.5, 1.5)
-    # torch.export takes a size of 1 for a constant, so a dynamic batch is shown as 2.
-    return net, torch.randn(2 if dynamic else 1, 3, size, size)
+    # torch.export takes a size of 1 for a constant, so the batch and the last feature maps must be larger to be dynamic.
+    side = 2 * size if dynamic == "spatial" else size
+    return net, torch.randn(2 if dynamic else 1, 3, side, side)
 
 
 def export_script(row, net, image):

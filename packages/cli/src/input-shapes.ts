@@ -29,20 +29,22 @@ type Input = ReturnType<typeof modelInputs>[number];
  */
 export function resolveInputShapes(model: Model, given: readonly GivenShape[]): ResolvedShapes {
   const inputs = modelInputs(model);
+  const batches = new Set(inputs.map(({ dims }) => dims?.[0]).filter((dim) => typeof dim === 'string' && dim !== ''));
   const symbols = symbolSizes(inputs, given);
+  for (const batch of batches) if (!symbols.has(String(batch))) symbols.set(String(batch), 1);
   const run: Record<string, readonly number[]> = {};
   const analysis: Record<string, readonly (number | string)[]> = {};
   for (const input of inputs) {
     const dims = declaredDims(input, given);
     const sizes = dims.map((dim, axis) => sizeOf(input, dim, axis, symbols, given));
-    run[input.name] = sizes.map((size, axis) => size ?? (axis === 0 ? 1 : missing(inputs, input, axis)));
-    analysis[input.name] = dims.map((dim, axis) => (axis === 0 ? batchName(input, dim) : run[input.name][axis]));
+    const known = sizes.map((size, axis) => size ?? (axis === 0 ? 1 : missing(inputs, input, axis)));
+    run[input.name] = known;
+    analysis[input.name] = dims.map((dim, axis) => {
+      if (dim === '') return axis === 0 ? `${input.name}.0` : known[axis];
+      return batches.has(dim) ? dim : known[axis];
+    });
   }
   return { run, analysis };
-}
-
-function batchName(input: Input, dim: number | string): number | string {
-  return dim === '' ? `${input.name}.0` : dim;
 }
 
 /** Dimensions that the file declares; where it declares none, those that were given. */

@@ -24,7 +24,15 @@ export function parseInputShape(text: string, before: readonly GivenShape[] = []
   const match = /^(.+)=(\d+(?:[x,]\d+)*)$/.exec(text.trim());
   const sizes = match?.[2].split(/[x,]/).map(Number) ?? [];
   if (match && sizes.every((size) => size >= 1)) return [...before, { name: match[1], sizes }];
-  throw new InvalidArgumentError('Expected an input with its shape, input=1x3x224x224, or a symbol with a size, h=224.');
+  throw new InvalidArgumentError(
+    'Expected an input with its shape, input=1x3x224x224, or a symbol with a size, h=224.',
+  );
+}
+
+/** A path; `-o "$OUT"` with an empty variable is a mistake. */
+export function parsePath(text: string): string {
+  if (text !== '') return text;
+  throw new InvalidArgumentError('Expected the path of a file.');
 }
 
 /** Options that may be given several times. */

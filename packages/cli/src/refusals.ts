@@ -1,5 +1,12 @@
 /** Collects what of a model may not be pruned, and why, in the words of the engine. It judges nothing itself. */
-import { type DependencyGraph, type FixedReason, fixedReasons, leavesOf, type PrunableLayer } from '@onnx-pruning/depgraph';
+import {
+  type DependencyGraph,
+  type DimTerm,
+  type FixedReason,
+  find,
+  leavesOf,
+  type PrunableLayer,
+} from '@onnx-pruning/depgraph';
 
 /** Layers whose output channels stay, or some of them, for one reason. */
 export interface Refusal {
@@ -19,7 +26,7 @@ export function refusalsOf(graph: DependencyGraph): Refusal[] {
     if (!ownsChannels(layer)) continue;
     for (const axis of layer.axes) {
       if (axis.side !== 'out') continue;
-      for (const reason of fixedReasons(axis.term)) {
+      for (const reason of fixedChannels(axis.term)) {
         const key = `${reason.because} ${reason.node ?? ''}`;
         const entry = found.get(key) ?? { reason, layers: new Set(), partly: new Set() };
         (leavesOf(axis.term).length > 0 ? entry.partly : entry.layers).add(layer.name);
@@ -34,6 +41,14 @@ export function refusalsOf(graph: DependencyGraph): Refusal[] {
 /** Whether a layer decides about channels of its own: it turns some channels into others. */
 function ownsChannels(layer: PrunableLayer): boolean {
   return layer.axes.some((axis) => axis.side === 'in');
+}
+
+/** Why channels are fixed. A factor that is fixed (heads, height x width) leaves the channels beside it free. */
+function fixedChannels(term: DimTerm): Set<FixedReason> {
+  const root = find(term);
+  if (root.kind === 'fixed') return new Set(root.reason ? [root.reason] : []);
+  if (root.kind === 'product' && leavesOf(root).length > 0) return new Set();
+  return new Set(root.children.flatMap((child) => [...fixedChannels(child)]));
 }
 
 function toRefusal(entry: { reason: FixedReason; layers: Set<string>; partly: Set<string> }): Refusal {

@@ -42,7 +42,9 @@ const ROOT_KINDS: ReadonlySet<string> = new Set(['conv', 'depthwiseConv', 'convT
 export class DependencyGraph {
   #analysis: Analysis | undefined;
   #byNode = new Map<NodeProto, PrunableLayer>();
+  #byName = new Map<string, PrunableLayer>();
   #carriers: Carriers | undefined;
+  #outer: ReadonlySet<DimTerm> | undefined;
   readonly #history: HistoryEntry[] = [];
 
   /**
@@ -55,8 +57,10 @@ export class DependencyGraph {
     const registry = registryWith(options.customizedOperators ?? []);
     this.#analysis = analyse(model, registry, shapes);
     this.#carriers = undefined;
+    this.#outer = undefined;
     const layers = this.#analysis.layers;
     this.#byNode = new Map(layers.map((layer) => [layer.node, layer]));
+    this.#byName = new Map(layers.map((layer) => [layer.name, layer]));
     return this;
   }
 
@@ -89,9 +93,9 @@ export class DependencyGraph {
 
   /** @throws LayerError where the layer has no parameters that could be pruned */
   prunableLayer(layer: Layer | string): PrunableLayer {
-    const found = this.#byNode.get((typeof layer === 'string' ? this.model.layer(layer) : layer).node);
+    const base = typeof layer === 'string' ? (this.#byName.get(layer) ?? this.model.layer(layer)) : layer;
+    const found = this.#byNode.get(base.node);
     if (found) return found;
-    const base = typeof layer === 'string' ? this.model.layer(layer) : layer;
     throw new LayerError('NOT_PRUNABLE', 'this node is not a layer with channels', {
       node: base.name,
       operator: base.node.opType,
@@ -176,7 +180,7 @@ export class DependencyGraph {
       const isRoot = rootOpTypes ? rootOpTypes.includes(layer.node.opType ?? '') : ROOT_KINDS.has(layer.spec.kind);
       const root = layer.axes.find((axis) => axis.side === 'out');
       if (!isRoot || !root || ignored.has(layer)) continue;
-      const leaves = [...primaryLeaves(root.term)].filter((leaf) => leaf.role !== 'group' && !visited.has(leaf));
+      const leaves = [...primaryLeaves(root.term)].filter((leaf) => this.isOffered(leaf) && !visited.has(leaf));
       if (leaves.length === 0) continue;
       for (const leaf of leaves) visited.add(leaf);
       const group = this.#fullGroup(root, leaves);
@@ -185,6 +189,12 @@ export class DependencyGraph {
       );
       if (!refused) yield group;
     }
+  }
+
+  /** Whether a free dimension is pruned by default: numbers of groups or heads whose inner channels are free are not. */
+  isOffered(leaf: DimTerm): boolean {
+    this.#outer ??= outerLeaves(this.layers);
+    return !this.#outer.has(leaf);
   }
 
   #fullGroup(root: LayerAxis, leaves: readonly DimTerm[]): Group {
@@ -285,6 +295,16 @@ export function primaryLeaves(term: DimTerm, into = new Set<DimTerm>()): Set<Dim
     if (chosen) forEachLeaf(chosen, (leaf) => into.add(leaf));
   }
   return into;
+}
+
+/** Numbers of groups or heads that stand before free channels along some axis. */
+function outerLeaves(layers: readonly PrunableLayer[]): Set<DimTerm> {
+  const outer = new Set<DimTerm>();
+  for (const { term } of layers.flatMap((layer) => layer.axes)) {
+    const primary = primaryLeaves(term);
+    for (const leaf of leavesOf(term)) if (leaf.role === 'group' && !primary.has(leaf)) outer.add(leaf);
+  }
+  return outer;
 }
 
 function checkIndices(root: LayerAxis, idxs: readonly number[]): void {

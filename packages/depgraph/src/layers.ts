@@ -39,27 +39,50 @@ export function collectLayers(
   axes: ReadonlyMap<string, readonly DimTerm[]>,
 ): PrunableLayer[] {
   const byNode = new Map(model.layers().map((layer) => [layer.node, layer]));
+  const constantBehind = constantResolver(model.graph, shapes);
   const layers: PrunableLayer[] = [];
   for (const node of traceOrder(model.graph)) {
     const inputs = node.input.map((name) => (name ? shapes.values.get(name) : undefined));
     const view = new GraphNodeView(node, opsetOf(model, node), inputs, shapes.constants);
     const ranksKnown = inputs.every((info, i) => node.input[i] === '' || info?.dims);
     const spec = ranksKnown ? shapes.records.get(node)?.layer(view) : undefined;
-    if (spec) layers.push(describeLayer(byNode.get(node)!, spec, axes));
+    if (spec) layers.push(describeLayer(byNode.get(node)!, spec, axes, constantBehind));
   }
   return layers;
 }
 
-function describeLayer(base: Layer, spec: LayerSpec, axes: ReadonlyMap<string, readonly DimTerm[]>): PrunableLayer {
+/**
+ * The constant that a value is, when nodes only hand it on: older exporters store equal vectors once and give the other
+ * layers an Identity of it. A record says so by returning what is known of its input, unread.
+ */
+function constantResolver(graph: GraphProto, shapes: ShapeTable): (value: string) => string | undefined {
+  const handedOn = new Map<string, string>();
+  for (const { input, output } of graph.node) {
+    const info = input.length === 1 ? shapes.values.get(input[0]) : undefined;
+    if (info && output.length === 1 && shapes.values.get(output[0]) === info) handedOn.set(output[0], input[0]);
+  }
+  return (value) => {
+    let name: string | undefined = value;
+    while (name !== undefined && !shapes.constants.has(name)) name = handedOn.get(name);
+    return name;
+  };
+}
+
+function describeLayer(
+  base: Layer,
+  spec: LayerSpec,
+  axes: ReadonlyMap<string, readonly DimTerm[]>,
+  constantBehind: (value: string) => string | undefined,
+): PrunableLayer {
   const found: LayerAxis[] = [];
   const layer: PrunableLayer = { model: base.model, node: base.node, name: base.name, spec, axes: found };
   for (const side of ['out', 'in'] as const) {
     const byTerm = new Map<DimTerm, ParameterAxis[]>();
     for (const parameter of spec.parameters) {
       const axis = parameter[side];
-      const tensor = base.node.input[parameter.input];
-      const term = axis === undefined ? undefined : axes.get(tensor)?.[axis];
-      if (axis === undefined || !term) continue;
+      const tensor = constantBehind(base.node.input[parameter.input] ?? '');
+      const term = axis === undefined || tensor === undefined ? undefined : axes.get(tensor)?.[axis];
+      if (axis === undefined || tensor === undefined || !term) continue;
       const root = find(term);
       byTerm.set(root, [...(byTerm.get(root) ?? []), { tensor, axis, role: parameter.role }]);
     }

@@ -111,6 +111,8 @@ function rewriteNodes(analysis: Analysis, kept: KeptIndices, sizes: SizesAfter, 
   const symbols = new SymbolSource();
   const edits = new ResizeEdits(analysis, kept, sizes, staged, symbols);
   for (const node of model.graph.node) {
+    // The content of Constant nodes is staged like that of initializers; their attributes are still the old ones.
+    if (node.output.every((name) => staged.constants.has(name))) continue;
     const record = shapes.records.get(node);
     if (record && edits.touches(node)) edits.resize(node, record);
     const now = staged.nodes.get(node) ?? node;

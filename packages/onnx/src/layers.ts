@@ -39,14 +39,43 @@ export function initializerNames(graph: GraphProto): ReadonlySet<string> {
   return new Set(graph.initializer.map((tensor) => tensor.name ?? ''));
 }
 
-/** Initializer prefix if the node has one, else its name, else its first output. */
-export function layerName(node: NodeProto, initializers: ReadonlySet<string>): string {
-  return initializerPrefix(node, initializers) || node.name || node.output[0] || '';
+/**
+ * A name for every node, no two alike: the initializer prefix, else the node name, else the first output. Where several
+ * nodes share a prefix (exporters store equal vectors once), the one that holds most of its initializers has the name.
+ */
+export function layerNames(graph: GraphProto): Map<NodeProto, string> {
+  const initializers = initializerNames(graph);
+  const owners = prefixOwners(graph, initializers);
+  const names = new Map<NodeProto, string>();
+  const taken = new Set<string>(owners.keys());
+  for (const node of graph.node) {
+    const prefix = initializerPrefix(node, initializers);
+    const own = prefix !== '' && owners.get(prefix) === node;
+    const candidates = [node.name ?? '', ...node.output, `${node.name || node.opType}_${names.size}`];
+    const name = own ? prefix : (candidates.find((candidate) => candidate !== '' && !taken.has(candidate)) ?? '');
+    taken.add(name);
+    names.set(node, name);
+  }
+  return names;
+}
+
+function prefixOwners(graph: GraphProto, initializers: ReadonlySet<string>): Map<string, NodeProto> {
+  const owners = new Map<string, NodeProto>();
+  const held = (node: NodeProto, prefix: string): number => {
+    const own = node.input.filter((input) => initializers.has(input) && input.startsWith(`${prefix}.`));
+    return own.length + (own.includes(`${prefix}.weight`) ? 0.5 : 0);
+  };
+  for (const node of graph.node) {
+    const prefix = initializerPrefix(node, initializers);
+    const owner = owners.get(prefix);
+    if (prefix !== '' && (!owner || held(node, prefix) > held(owner, prefix))) owners.set(prefix, node);
+  }
+  return owners;
 }
 
 /**
- * The node that a name means: a node name, else an output name, else an initializer prefix (where several nodes share
- * it, the one that holds `<prefix>.weight`, else the first), else a module path in the node names.
+ * The node that a name means: a node name, else an output name, else the prefix of the node's initializers (see
+ * `layerNames`), else a module path in the node names.
  * @throws UnknownLayerError that suggests the nearest names.
  */
 export function findLayer(graph: GraphProto, name: string): NodeProto {
@@ -55,11 +84,8 @@ export function findLayer(graph: GraphProto, name: string): NodeProto {
     graph.node.find((node) => node.output.includes(name));
   if (direct !== undefined) return direct;
   const initializers = initializerNames(graph);
-  const sharing = graph.node.filter((node) => initializerPrefix(node, initializers) === name);
   const found =
-    sharing.find((node) => node.input.includes(`${name}.weight`)) ??
-    sharing[0] ??
-    graph.node.find((node) => scopeName(node.name ?? '') === name);
+    prefixOwners(graph, initializers).get(name) ?? graph.node.find((node) => scopeName(node.name ?? '') === name);
   if (found !== undefined && name !== '') return found;
   throw unknownLayer(graph, name, initializers);
 }
@@ -94,16 +120,22 @@ function nameDistance(name: string, candidate: string): number {
   return Math.min(editDistance(name, candidate), 1 + editDistance(last(name), last(candidate)));
 }
 
-/** Levenshtein (1966), one row at a time. */
+/** Levenshtein (1966), in one row that is overwritten from left to right. */
 function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  const row = Uint32Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {
-    const next = [i];
+    const code = a.charCodeAt(i - 1);
+    let diagonal = i - 1;
+    let left = i;
+    row[0] = i;
     for (let j = 1; j <= b.length; j++) {
-      const substituted = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(substituted, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+      const above = row[j] ?? 0;
+      const inserted = (above < left ? above : left) + 1;
+      const replaced = diagonal + (code === b.charCodeAt(j - 1) ? 0 : 1);
+      left = replaced < inserted ? replaced : inserted;
+      diagonal = above;
+      row[j] = left;
     }
-    row = next;
   }
   return row[b.length] ?? 0;
 }

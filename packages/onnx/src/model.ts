@@ -2,7 +2,7 @@
 import { cloneProto } from './clone.ts';
 import { InvalidModelError } from './errors.ts';
 import { toNumber } from './int64.ts';
-import { findLayer, initializerNames, layerName } from './layers.ts';
+import { findLayer, layerNames } from './layers.ts';
 import type { GraphProto, ModelProto, NodeProto } from './proto.ts';
 
 /** A node under the name by which users address it. */
@@ -50,13 +50,12 @@ export class Model {
    */
   layer(name: string): Layer {
     const node = findLayer(this.graph, name);
-    return { model: this, node, name: layerName(node, initializerNames(this.graph)) };
+    return { model: this, node, name: layerNames(this.graph).get(node) ?? name };
   }
 
   /** All nodes of the main graph, in graph order. */
   layers(): Layer[] {
-    const initializers = initializerNames(this.graph);
-    return this.graph.node.map((node) => ({ model: this, node, name: layerName(node, initializers) }));
+    return [...layerNames(this.graph)].map(([node, name]) => ({ model: this, node, name }));
   }
 
   /** A model that can be changed without changing this one. Tensor bytes are shared: replace them, do not write to them. */

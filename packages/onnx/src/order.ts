@@ -14,8 +14,8 @@ function dependencies(nodes: readonly NodeProto[]): Map<NodeProto, NodeProto[]> 
 }
 
 /**
- * A cycle among the nodes, as a list in which each node's result is needed by the next and the last one's by the first;
- * undefined when they can be sorted.
+ * A cycle among the nodes, as a list in which each node's result is needed by the next and the last one's by the first,
+ * beginning with the first of them in file order; undefined when the nodes can be sorted.
  */
 export function explainOrder(nodes: readonly NodeProto[]): NodeProto[] | undefined {
   const needs = dependencies(nodes);
@@ -30,7 +30,16 @@ export function explainOrder(nodes: readonly NodeProto[]): NodeProto[] | undefin
     node = needs.get(node)?.find((needed) => remaining.has(needed));
   }
   const walked = [...path];
-  return walked.slice(node === undefined ? 0 : walked.indexOf(node)).reverse();
+  const cycle = new Set(walked.slice(node === undefined ? 0 : walked.indexOf(node)).reverse());
+  return startingWithFirst(
+    [...cycle],
+    nodes.find((candidate) => cycle.has(candidate)),
+  );
+}
+
+function startingWithFirst(cycle: readonly NodeProto[], first: NodeProto | undefined): NodeProto[] {
+  const at = first === undefined ? 0 : cycle.indexOf(first);
+  return [...cycle.slice(at), ...cycle.slice(0, at)];
 }
 
 /** Removes nodes that need nothing (any more), again and again (Kahn 1962). What is left lies on or behind a cycle. */

@@ -2,18 +2,18 @@
 import { realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { type PendingFile, writeAtomically } from './atomic-write.ts';
-import { DataType } from './data-type.ts';
+import { byteLength, DataType } from './data-type.ts';
 import { type EncodedModel, encodeEmbedded, encodeExternal } from './encode.ts';
 import { errorCode, OnnxPruningError, SaveError } from './errors.ts';
 import type { Model } from './model.ts';
 import type { TensorProto } from './proto.ts';
-import { isStoredExternally, tensorBytes } from './tensor.ts';
+import { isStoredExternally, tensorSize } from './tensor.ts';
 import { visitTensors } from './walk.ts';
 
 export interface ExternalDataOptions {
   /** Name of the data file, in the folder of the model. Default: the model's file name and `.data`. */
   location?: string;
-  /** Tensors of at least this many bytes go into the data file. Default 1024. */
+  /** Initializers of at least this many bytes go into the data file. Default 1024. */
   threshold?: number;
 }
 
@@ -24,7 +24,7 @@ export interface SaveOptions {
    */
   overwrite?: boolean;
   /**
-   * `true` or options: large tensors go into a data file. `false`: everything into the model file.
+   * `true` or options: large initializers go into a data file, besides those that were in one already. `false`: everything into the model file.
    * Default: tensors that were in a data file when the model was loaded go into one again.
    */
   externalData?: boolean | ExternalDataOptions;
@@ -75,20 +75,23 @@ function dataLocation(target: string, { externalData }: SaveOptions): string {
 }
 
 function encode(model: Model, location: string, { externalData }: SaveOptions): EncodedModel {
-  if (externalData === false) return encodeEmbedded(model);
-  if (externalData === undefined) {
-    let any = false;
-    visitTensors(model.proto, (tensor) => {
-      any ||= isStoredExternally(tensor);
-    });
-    return any ? encodeExternal(model, location, isStoredExternally) : encodeEmbedded(model);
-  }
-  const threshold = (externalData === true ? undefined : externalData.threshold) ?? DEFAULT_THRESHOLD;
-  return encodeExternal(model, location, (tensor) => isLarge(tensor, threshold));
+  const moved = externalData === false ? new Set<TensorProto>() : externalTensors(model, externalData);
+  return moved.size === 0 ? encodeEmbedded(model) : encodeExternal(model, location, (tensor) => moved.has(tensor));
+}
+
+/** The tensors that go into the data file. Only initializers are moved there: not every runtime looks for others. */
+function externalTensors(model: Model, option: true | ExternalDataOptions | undefined): Set<TensorProto> {
+  const threshold = (typeof option === 'object' ? option.threshold : undefined) ?? DEFAULT_THRESHOLD;
+  const tensors = new Set<TensorProto>();
+  visitTensors(model.proto, (tensor, place) => {
+    const isMoved = option !== undefined && place === 'initializer' && isLarge(tensor, threshold);
+    if (isMoved || isStoredExternally(tensor)) tensors.add(tensor);
+  });
+  return tensors;
 }
 
 function isLarge(tensor: TensorProto, threshold: number): boolean {
-  return tensor.dataType !== DataType.STRING && tensorBytes(tensor).length >= threshold;
+  return tensor.dataType !== DataType.STRING && byteLength(tensor.dataType, tensorSize(tensor)) >= threshold;
 }
 
 function checkMayWrite(model: Model, path: string, overwrite: boolean | undefined): void {

@@ -21,8 +21,12 @@ export function outerReferences(graph: GraphProto): string[] {
   return used.filter((name) => name !== '' && !own.has(name));
 }
 
+/** Where a tensor stands: among the initializers of a graph, or elsewhere (in an attribute, or as a part of a sparse tensor). */
+export type TensorPlace = 'initializer' | 'other';
+type Visit = (tensor: TensorProto, place: TensorPlace) => void;
+
 /** Calls `visit` for every tensor of the model, at any depth, in file order. */
-export function visitTensors(model: ModelProto, visit: (tensor: TensorProto) => void): void {
+export function visitTensors(model: ModelProto, visit: Visit): void {
   if (model.graph !== undefined) visitGraph(model.graph, visit);
   for (const training of model.trainingInfo) {
     if (training.initialization !== undefined) visitGraph(training.initialization, visit);
@@ -34,24 +38,24 @@ export function visitTensors(model: ModelProto, visit: (tensor: TensorProto) => 
   }
 }
 
-function visitGraph(graph: GraphProto, visit: (tensor: TensorProto) => void): void {
+function visitGraph(graph: GraphProto, visit: Visit): void {
   for (const node of graph.node) visitAttributes(node.attribute, visit);
-  for (const tensor of graph.initializer) visit(tensor);
+  for (const tensor of graph.initializer) visit(tensor, 'initializer');
   for (const sparse of graph.sparseInitializer) visitSparse(sparse, visit);
 }
 
-function visitAttributes(attributes: readonly AttributeProto[], visit: (tensor: TensorProto) => void): void {
+function visitAttributes(attributes: readonly AttributeProto[], visit: Visit): void {
   for (const a of attributes) {
-    if (a.t !== undefined) visit(a.t);
+    if (a.t !== undefined) visit(a.t, 'other');
     if (a.g !== undefined) visitGraph(a.g, visit);
     if (a.sparseTensor !== undefined) visitSparse(a.sparseTensor, visit);
-    for (const tensor of a.tensors ?? []) visit(tensor);
+    for (const tensor of a.tensors ?? []) visit(tensor, 'other');
     for (const graph of a.graphs ?? []) visitGraph(graph, visit);
     for (const sparse of a.sparseTensors ?? []) visitSparse(sparse, visit);
   }
 }
 
-function visitSparse(sparse: SparseTensorProto, visit: (tensor: TensorProto) => void): void {
-  if (sparse.values !== undefined) visit(sparse.values);
-  if (sparse.indices !== undefined) visit(sparse.indices);
+function visitSparse(sparse: SparseTensorProto, visit: Visit): void {
+  if (sparse.values !== undefined) visit(sparse.values, 'other');
+  if (sparse.indices !== undefined) visit(sparse.indices, 'other');
 }

@@ -113,6 +113,23 @@ function unknownsIn(value: unknown): number {
   return Object.values(value).reduce<number>((sum, v) => sum + unknownsIn(v), own);
 }
 
+const DECODABLE: readonly (keyof MessageTypes)[] = [
+  'ModelProto',
+  'GraphProto',
+  'NodeProto',
+  'AttributeProto',
+  'TensorProto',
+  'SparseTensorProto',
+  'ValueInfoProto',
+  'TypeProto',
+  'TensorShapeProto',
+  'OperatorSetIdProto',
+  'StringStringEntryProto',
+  'TensorAnnotation',
+  'FunctionProto',
+  'TrainingInfoProto',
+];
+
 describe('fields', () => {
   it('tells an explicit zero from an absent field', () => {
     const explicit = message(field(1, 'alpha'), floatField(2, 0), field(3, 0), field(4, ''), field(20, 0));
@@ -150,7 +167,7 @@ describe('fields', () => {
   });
 
   it('keeps fields it does not know, in every message', () => {
-    for (const name of Object.keys(SCHEMA).filter((key) => !key.includes('.') && isDecodable(key))) {
+    for (const name of DECODABLE) {
       const bytes = message(field(900, 'unknown'), field(901, 7), floatField(902, 1.5));
       expect(encodeMessage(name, decodeMessage(name, bytes))).toEqual(bytes);
     }
@@ -160,27 +177,6 @@ describe('fields', () => {
     expect(() => decodeMessage('NodeProto', field(3, Uint8Array.of(0xff, 0xfe)))).toThrow();
   });
 });
-
-const DECODABLE: Record<keyof MessageTypes, true> = {
-  ModelProto: true,
-  GraphProto: true,
-  NodeProto: true,
-  AttributeProto: true,
-  TensorProto: true,
-  SparseTensorProto: true,
-  ValueInfoProto: true,
-  TypeProto: true,
-  TensorShapeProto: true,
-  OperatorSetIdProto: true,
-  StringStringEntryProto: true,
-  TensorAnnotation: true,
-  FunctionProto: true,
-  TrainingInfoProto: true,
-};
-
-function isDecodable(name: string): name is keyof MessageTypes {
-  return name in DECODABLE;
-}
 
 describe('large fields', () => {
   it('are written as they are, wherever they are nested, with the lengths around them right', () => {

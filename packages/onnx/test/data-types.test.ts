@@ -1,4 +1,3 @@
-/** @jest-environment ./packages/runtime/jest-environment.js */
 import * as ort from 'onnxruntime-node';
 import {
   bitsPerElement,

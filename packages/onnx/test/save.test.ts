@@ -18,6 +18,7 @@ import {
   GraphBuilder,
   loadModel,
   type Model,
+  makeTensor,
   parseModel,
   readNumbers,
   SaveError,
@@ -37,7 +38,7 @@ afterEach(() => {
 const tiny = readFileSync(join(__dirname, 'data', 'tiny-resnet.onnx'));
 const at = (name: string): string => join(folder, name);
 
-/** One large weight, one small one, and a large constant inside a subgraph. */
+/** One large weight, one small one, large ones inside subgraphs, and a large constant in an attribute. */
 function sampleModel(): Model {
   const b = new GraphBuilder();
   b.initializer('large', [1024], (n) => Float32Array.from({ length: n }, (_, i) => i));
@@ -52,6 +53,8 @@ function sampleModel(): Model {
   b.output(b.node('If', ['cond'], { then_branch: branch().graph(), else_branch: branch().graph() }), [512]);
   b.output(b.node('Add', ['large', 'large']), [1024]);
   b.output(b.node('Add', ['small', 'small'], {}, { name: 'Add_small' }), [2]);
+  const value = makeTensor('', DataType.FLOAT, [512], new Float32Array(512));
+  b.output(b.node('Constant', [], { value }), [512]);
   return b.build();
 }
 
@@ -146,7 +149,7 @@ describe('a path that cannot be written', () => {
 });
 
 describe('external data', () => {
-  it('takes the large tensors, wherever they are, when asked to', async () => {
+  it('takes the large initializers, of all graphs, when asked to', async () => {
     const model = sampleModel();
     await saveModel(model, at('m.onnx'), { externalData: true });
     // 1024 + 2 * 512 floats; each starts at a multiple of 64.

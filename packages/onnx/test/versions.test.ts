@@ -1,4 +1,3 @@
-/** @jest-environment ./packages/runtime/jest-environment.js */
 import * as ort from 'onnxruntime-node';
 import { encodeModel, GraphBuilder, irVersionOf, NEWEST_IR_VERSION, NEWEST_OPSET } from '../src/index.ts';
 

@@ -17,4 +17,6 @@ export interface OperatorCase {
   readonly groups: readonly string[];
   /** Where something is refused: a part of the reason that must be given. */
   readonly because?: RegExp;
+  /** Integers `[low, high)` for inputs that may not hold any number. */
+  readonly ranges?: Readonly<Record<string, readonly [number, number]>>;
 }

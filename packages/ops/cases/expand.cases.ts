@@ -44,6 +44,7 @@ export const cases: readonly OperatorCase[] = [
     },
     groups: [],
     because: /only known at run time/,
+    ranges: { shape: [1, 2] },
   },
   {
     name: 'Tile: channels twice, copies are pruned together',

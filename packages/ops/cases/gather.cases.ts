@@ -79,14 +79,24 @@ const elements: readonly OperatorCase[] = [
     groups: ['conv1 out 8, last in 8'],
   },
   {
-    name: 'GatherElements: along the channels',
+    name: 'GatherElements: along the channels, at places that are an input of the graph',
     opset: 11,
+    build: (b) => {
+      const y = conv(b, 'conv1', image(b, 1), 3, 8);
+      lastConv(b, b.node('GatherElements', [y, b.input('places', [1, 6, 4, 4], DataType.INT64)], { axis: 1 }), 6);
+    },
+    groups: [],
+    because: /only known at run time/,
+  },
+  {
+    name: 'GatherElements: the picked channels may be pruned, those they are picked from may not',
+    opset: 13,
     build: (b) => {
       const y = conv(b, 'conv1', image(b, 1), 3, 8);
       const places = b.initializer('places', [1, 6, 4, 4], (size) => Array.from({ length: size }, (_, i) => i % 8), 7);
       lastConv(b, b.node('GatherElements', [y, places], { axis: 1 }), 6);
     },
-    groups: [],
+    groups: ['last in 6'],
     because: /only known at run time/,
   },
   {

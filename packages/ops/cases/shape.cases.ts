@@ -27,7 +27,7 @@ export const cases: readonly OperatorCase[] = [
     groups: ['conv1 out 8, last in 8'],
   },
   {
-    name: 'Size: the mean of all elements, written as a sum and a quotient',
+    name: 'Size: elements divided by their number',
     opset: 13,
     build: (b) => {
       const x = image(b);

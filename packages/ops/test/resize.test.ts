@@ -149,6 +149,13 @@ describe('sizes follow the channels', () => {
     expect(resizesOf(resize, sized(['n', 8, 5, 5], ['n', 8, 9, 9]), { after })).toEqual(['input 3 = [?, 5, ?, ?]']);
   });
 
+  it('while scales that are computed stay 1', () => {
+    const computed: StubInput = { dims: [4], value: [1, 1, 2, 2] };
+    const spec: StubNode = { opset: 13, inputs: { X: ['n', 8, 5, 5], roi: null, scales: computed } };
+    const doubled = { X: after.X, Y: ['n', 5, 10, 10] };
+    expect(resizesOf(resize, spec, { after: doubled })).toEqual(['input 2 = [?, 1, ?, ?]']);
+  });
+
   it('and not where scales or other axes are stated', () => {
     expect(
       resizesOf(resize, scaled(['n', 8, 5, 5], [1, 1, 2, 2]), { after: { X: after.X, Y: ['n', 5, 10, 10] } }),

@@ -1,4 +1,3 @@
-/** @jest-environment ./packages/runtime/jest-environment.js */
 import { encodeModel } from '@onnx-pruning/onnx';
 import { type BenchmarkProgress, benchmark, median } from '../src/index.ts';
 import { identityModel, scaleModel } from './models.ts';

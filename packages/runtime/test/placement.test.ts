@@ -1,4 +1,3 @@
-/** @jest-environment ./packages/runtime/jest-environment.js */
 import { DataType } from '@onnx-pruning/onnx';
 import { makeValue, type NodePlacement, withSession, workOnCpu } from '../src/index.ts';
 import { assertOnDevice, placementOf } from '../src/placement.ts';

@@ -1,4 +1,3 @@
-/** @jest-environment ./packages/runtime/jest-environment.js */
 import {
   availableExecutionProviders,
   CUDA_INSTALL_COMMAND,

@@ -1,4 +1,3 @@
-/** @jest-environment ./packages/runtime/jest-environment.js */
 import { DataType } from '@onnx-pruning/onnx';
 import { compareModels, makeValue, runBoth, runModel, runWithIntermediates, type TensorValue } from '../src/index.ts';
 import { chainModel, identityModel, pairModel, scaleModel } from './models.ts';

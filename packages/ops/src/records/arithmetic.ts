@@ -45,14 +45,16 @@ interface Elementwise {
   readonly fold: ((view: NodeView, elements: readonly scalars.Element[]) => scalars.Element) | undefined;
 }
 
-/** The contents of all inputs, each stretched to the dimensions of the result. */
+/** The contents of all inputs, each stretched to the dimensions of the result; undefined where one is not known. */
 function stretchedInputs(ctx: InferContext, to: readonly number[]): Elements[] | undefined {
-  const inputs = ctx.inputs.map((_, i) => {
+  const inputs: Elements[] = [];
+  for (const i of ctx.inputs.keys()) {
     const value = valueOf(ctx, i);
     const from = knownDims(ctx.dims(i));
-    return value && from && stretch(value, from, to);
-  });
-  return inputs.every((value) => value !== undefined) ? inputs : undefined;
+    if (value === undefined || from === undefined) return undefined;
+    inputs.push(stretch(value, from, to));
+  }
+  return inputs;
 }
 
 /** Types whose arithmetic numbers follow exactly; half precision would round otherwise than they do. */

@@ -146,12 +146,19 @@ function equations(ctx: EquationContext): void {
   freezeControl(ctx, 1, 2, 3);
 }
 
-/** Sizes that are stated follow the channels; scales of 1 need nothing. */
+/**
+ * Sizes that are stated follow the channels. Scales stay 1 there: nothing to do for constants, but scales may be
+ * computed from stated sizes.
+ */
 function resize(ctx: ResizeContext): void {
-  const { kind, input } = requestOf(ctx);
-  if (kind === 'scales' || input === undefined || input !== inputsOf(ctx).sizes) return;
+  const { input } = requestOf(ctx);
+  const { sizes } = inputsOf(ctx);
+  if (input === undefined || (input !== sizes && ctx.constant(input))) return;
   const [before, after] = [ctx.oldOut(0), ctx.newOut(0)];
-  const values = listedAxes(ctx, before.length).map((axis) => (before[axis] === after[axis] ? undefined : after[axis]));
+  const values = listedAxes(ctx, before.length).map((axis) => {
+    if (before[axis] === after[axis]) return undefined;
+    return input === sizes ? after[axis] : 1;
+  });
   if (values.some((value) => value !== undefined)) ctx.setInput(input, values);
 }
 

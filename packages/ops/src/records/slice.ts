@@ -123,9 +123,16 @@ function takesAll(size: Dim, { start, end, step }: Bounds): boolean {
   return sameDim(end, size) || (isKnown(end) && end >= (isKnown(size) ? size : BEYOND));
 }
 
+/** Whether the bounds take one element, the first or the last, of an axis that has at least one. */
+function takesOne({ start, end, step }: Bounds): boolean {
+  const last = start === -1 && isKnown(end) && end >= BEYOND;
+  return step === 1 && ((start === 0 && end === 1) || last);
+}
+
 function slicedSize(ctx: InferContext, size: Dim, bounds: Bounds): Dim {
   if (bounds.step === 0) ctx.fail('a step other than 0', '0');
   if (takesAll(size, bounds)) return size;
+  if (!isKnown(size) && takesOne(bounds)) return 1;
   return knownProgression(size, bounds)?.count ?? ctx.symbol('slice');
 }
 

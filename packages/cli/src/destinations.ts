@@ -1,0 +1,139 @@
+/**
+ * Where results may go, checked before any work is done, and how they get there: the model and its plan appear
+ * together or not at all. It must not know what is in them.
+ */
+import { randomBytes } from 'node:crypto';
+import { constants, realpathSync, statSync } from 'node:fs';
+import { access, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { isStoredExternally, type Model, SaveError, saveModel } from '@onnx-pruning/onnx';
+
+export interface Destinations {
+  /** The file that is read. */
+  readonly source: string;
+  readonly output: string;
+  readonly plan?: string;
+  /** Whether files that exist are replaced. */
+  readonly force?: boolean;
+}
+
+/**
+ * Says early what would go wrong late.
+ * @throws SaveError when a result has no folder it can be written to, would replace a file without `force`, or would
+ * take the place of another result
+ */
+export async function checkDestinations({ source, output, plan, force }: Destinations): Promise<void> {
+  await checkDestination('--output', output, source, force);
+  if (plan === undefined) return;
+  if (realPath(plan) === realPath(output) || realPath(plan) === realPath(source)) {
+    throw new SaveError('SAVE_SAME_PATH', 'The plan would take the place of a model', {
+      path: plan,
+      repair: 'Give --plan a path of its own.',
+    });
+  }
+  await checkDestination('--plan', plan, source, force);
+}
+
+async function checkDestination(option: string, path: string, source: string, force = false): Promise<void> {
+  await checkFolder(path);
+  const existing = statSync(path, { throwIfNoEntry: false });
+  if (existing === undefined) return;
+  if (!existing.isFile()) {
+    const actual = existing.isDirectory() ? 'a folder' : 'something that is not a file';
+    const repair = `Give ${option} the path of a file.`;
+    throw new SaveError('SAVE_NOT_A_FILE', 'The output path is taken', { path, actual, repair });
+  }
+  if (force) return;
+  const isSource = realPath(path) === realPath(source);
+  throw new SaveError(
+    isSource ? 'SAVE_OVER_SOURCE' : 'SAVE_EXISTS',
+    isSource ? 'The output file is the one that the model is read from' : 'The output file exists',
+    { path, repair: `Give ${option} another path, or replace the file with --force.` },
+  );
+}
+
+async function checkFolder(path: string): Promise<void> {
+  const folder = dirname(resolve(path));
+  const existing = statSync(folder, { throwIfNoEntry: false });
+  if (!existing?.isDirectory()) {
+    throw new SaveError('SAVE_NO_FOLDER', 'The folder of the output file does not exist', {
+      path,
+      repair: `Create '${folder}' first, or choose another path.`,
+    });
+  }
+  await access(folder, constants.W_OK).catch((cause) => {
+    throw new SaveError(
+      'SAVE_NOT_WRITABLE',
+      'The file cannot be written here',
+      { path, repair: 'Check the permissions of the folder, or choose another path.' },
+      { cause },
+    );
+  });
+}
+
+/** The path with links followed, for comparing; the path itself where nothing is there. */
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return resolve(path);
+  }
+}
+
+/** Paths of what was written. */
+export interface Written {
+  readonly model: string;
+  /** External data of the model. */
+  readonly data?: string;
+  readonly plan?: string;
+}
+
+/**
+ * Writes the model and the text of its plan. When either fails, both paths are as they were before.
+ * @throws SaveError when a file cannot be written
+ */
+export async function writeResults(model: Model, planText: string | undefined, to: Destinations): Promise<Written> {
+  const undo = to.plan === undefined || planText === undefined ? undefined : await putText(to.plan, planText);
+  try {
+    await saveModel(model, to.output, { overwrite: to.force === true });
+  } catch (error) {
+    await undo?.restore();
+    throw error;
+  }
+  await undo?.forget();
+  const external = model.graph.initializer.some(isStoredExternally);
+  return { model: to.output, plan: to.plan, ...(external && { data: `${realPath(to.output)}.data` }) };
+}
+
+interface Undo {
+  /** Brings back what was there before. */
+  restore(): Promise<void>;
+  /** Deletes what was there before. */
+  forget(): Promise<void>;
+}
+
+/** Puts a text in its place, complete or not at all, and keeps what was there until it is known to be unneeded. */
+async function putText(path: string, text: string): Promise<Undo> {
+  const target = realPath(path);
+  const temporary = beside(target);
+  const backup = beside(target);
+  try {
+    await writeFile(temporary, text, { flag: 'wx' });
+    const replaced = statSync(target, { throwIfNoEntry: false }) !== undefined;
+    if (replaced) await rename(target, backup);
+    await rename(temporary, target);
+    return {
+      restore: () => (replaced ? rename(backup, target) : rm(target, { force: true })),
+      forget: () => rm(backup, { force: true }),
+    };
+  } catch (cause) {
+    await rm(temporary, { force: true });
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new SaveError('SAVE_FAILED', 'The plan cannot be written', { path, actual: reason }, { cause });
+  }
+}
+
+/** A hidden name next to a file that no one else uses. */
+function beside(path: string): string {
+  return join(dirname(path), `.${basename(path)}.${process.pid}-${randomBytes(6).toString('hex')}.tmp`);
+}

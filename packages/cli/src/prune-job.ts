@@ -1,0 +1,218 @@
+/**
+ * The main job, step by step: read, prune, check, time, write. Returns what was found as data; prints nothing, and
+ * writes nothing unless the check has passed.
+ */
+import { statSync } from 'node:fs';
+import { countOpsAndParams, ShapeError } from '@onnx-pruning/depgraph';
+import { checkModel, loadModel, type Model, OnnxPruningError } from '@onnx-pruning/onnx';
+import {
+  BasePruner,
+  GroupMagnitudeImportance,
+  OptionError,
+  type Plan,
+  type PrunerOptions,
+} from '@onnx-pruning/pruning';
+import {
+  type BenchmarkResult,
+  benchmark,
+  EquivalenceError,
+  runModel,
+  SessionError,
+  type Verification,
+  verify,
+  withSession,
+} from '@onnx-pruning/runtime';
+import { checkDestinations, type Destinations, type Written, writeResults } from './destinations.ts';
+import { type GivenShape, type ResolvedShapes, resolveInputShapes } from './input-shapes.ts';
+import { type Refusal, refusalsOf, showRefusals } from './refusals.ts';
+
+/** Everything that the verb `prune` can be told. */
+export interface PruneJob {
+  readonly model: string;
+  readonly output: string;
+  readonly plan?: string;
+  readonly ratio: number;
+  /** Layers, or patterns of layers, whose output channels stay. */
+  readonly ignore?: readonly string[];
+  readonly criterion: 'l1' | 'l2';
+  readonly roundTo?: number;
+  readonly inputShape?: readonly GivenShape[];
+  readonly seed: number;
+  readonly force?: boolean;
+  readonly verify: boolean;
+  readonly bench: boolean;
+  readonly provider: string;
+  readonly runs: number;
+}
+
+/** What a model costs. */
+export interface Cost {
+  /** Undefined where a size that only a run decides stands in the way. */
+  readonly params?: number;
+  readonly macs?: number;
+  /** Of all files of the model; undefined where nothing was written. */
+  readonly bytes?: number;
+}
+
+export interface PruneResult {
+  readonly job: PruneJob;
+  readonly before: Cost;
+  readonly after: Cost;
+  readonly plan: Plan;
+  readonly refusals: readonly Refusal[];
+  /** Undefined where the check was switched off. */
+  readonly equivalence?: Verification;
+  /** Undefined where timing was switched off, or the check failed. */
+  readonly latency?: BenchmarkResult;
+  /** Undefined where the check failed: nothing was written. */
+  readonly written?: Written;
+}
+
+/** A job that would change nothing. */
+export class NothingPrunedError extends OnnxPruningError {}
+
+/**
+ * @param onPhase told what is going on, for people who wait
+ * @throws OnnxPruningError for bad input; nothing is written then
+ * @throws EquivalenceError when onnxruntime does not run the pruned model. A difference in its results is no error
+ * here: it is in the result, and nothing is written
+ */
+export async function runPruneJob(job: PruneJob, onPhase: (phase: string) => void = () => {}): Promise<PruneResult> {
+  const destinations: Destinations = { source: job.model, output: job.output, plan: job.plan, force: job.force };
+  onPhase('Reading the model');
+  const original = await loadModel(job.model);
+  checkModel(original);
+  await checkDestinations(destinations);
+  const shapes = resolveInputShapes(original, job.inputShape ?? []);
+  if (job.bench) await tryProvider(original, job.provider);
+
+  onPhase('Pruning');
+  const pruned = original.clone();
+  const { plan, refusals } = prune(pruned, job, shapes);
+  const found = {
+    job,
+    plan,
+    refusals,
+    before: { ...costOf(original, shapes), bytes: bytesOf([job.model, ...original.dataFiles]) },
+  };
+  const after = costOf(pruned, shapes);
+
+  onPhase('Checking that nothing else changed');
+  const equivalence = job.verify ? await check(original, pruned, plan, job, shapes) : undefined;
+  if (equivalence?.ok === false) return { ...found, after, equivalence };
+
+  const latency = job.bench ? await time(original, pruned, job, shapes, onPhase) : undefined;
+  onPhase('Writing');
+  const text = job.plan === undefined ? undefined : planText(plan);
+  const written = await writeResults(pruned, text, destinations);
+  const bytes = bytesOf([written.model, ...(written.data ? [written.data] : [])]);
+  return { ...found, after: { ...after, bytes }, equivalence, latency, written };
+}
+
+/** An execution provider that is not there is better known before the work than after it. */
+async function tryProvider(model: Model, executionProvider: string): Promise<void> {
+  if (executionProvider !== 'cpu') await withSession(model, { executionProvider }, async () => {});
+}
+
+function prune(model: Model, job: PruneJob, shapes: ResolvedShapes): { plan: Plan; refusals: Refusal[] } {
+  const pruner = makePruner(model, {
+    importance: new GroupMagnitudeImportance({ p: job.criterion === 'l1' ? 1 : 2 }),
+    pruningRatio: job.ratio,
+    ignoredLayers: job.ignore,
+    roundTo: job.roundTo,
+    inputShapes: shapes.analysis,
+  });
+  const refusals = refusalsOf(pruner.graph);
+  const anyGroup = !pruner.graph.getAllGroups().next().done;
+  pruner.step();
+  const plan = pruner.plan();
+  if (plan.groups.length === 0 && job.ratio > 0) throw nothingPruned(anyGroup, refusals);
+  return { plan, refusals };
+}
+
+/** All options but the ignored layers were checked when they were read. */
+function makePruner(model: Model, options: PrunerOptions): BasePruner {
+  try {
+    return new BasePruner(model, options);
+  } catch (cause) {
+    if (!(cause instanceof OptionError)) throw cause;
+    const { expected, actual } = cause.details;
+    const repair = 'Check the names of the layers.';
+    throw new OptionError('IGNORE', '--ignore names no layer', { expected, actual, repair }, { cause });
+  }
+}
+
+function nothingPruned(anyGroup: boolean, refusals: readonly Refusal[]): NothingPrunedError {
+  if (anyGroup) {
+    return new NothingPrunedError('NOTHING_CHOSEN', 'these options leave every channel in place', {
+      repair: 'Ignore fewer layers, choose a larger --ratio, or a smaller --round-to.',
+    });
+  }
+  const reasons = showRefusals(refusals, 5).map((line) => `\n  ${line}`);
+  const why = reasons.length > 0 ? `, because of what its layers are coupled with:${reasons.join('')}\n` : '';
+  return new NothingPrunedError('NOTHING_PRUNABLE', `this model has no channels that may be removed${why}`, {
+    repair: 'Channels are removed between convolutions and fully connected layers; a single layer has none to lose.',
+  });
+}
+
+function costOf(model: Model, shapes: ResolvedShapes): Cost {
+  try {
+    const { params, macs } = countOpsAndParams(model, { inputShapes: shapes.run });
+    return { params, macs };
+  } catch (error) {
+    if (error instanceof ShapeError && error.code === 'SIZE_UNKNOWN') return {};
+    throw error;
+  }
+}
+
+/** Indented JSON with one line for each list of indices, so that two plans can be compared line by line. */
+function planText(plan: Plan): string {
+  const lists = /\[\n\s+([\d,\s]+?)\n\s*\]/g;
+  return `${JSON.stringify(plan, undefined, 2).replace(lists, (_, list: string) => `[${list.replace(/\s+/g, ' ')}]`)}\n`;
+}
+
+function bytesOf(paths: readonly string[]): number {
+  return paths.reduce((sum, path) => sum + statSync(path).size, 0);
+}
+
+async function check(
+  original: Model,
+  pruned: Model,
+  plan: Plan,
+  { seed }: PruneJob,
+  { run: dims }: ResolvedShapes,
+): Promise<Verification> {
+  try {
+    return await verify(original, pruned, plan, { dims, seed });
+  } catch (error) {
+    if (!(error instanceof SessionError || error instanceof ShapeError)) throw error;
+    // A model that onnxruntime did not run in the first place is bad input, and its own error says so.
+    await runModel(original, { dims, seed });
+    throw new EquivalenceError(
+      'NOT_RUNNABLE',
+      'the pruned model does not run as it should',
+      { actual: error.message, repair: 'This is a mistake of onnx-pruning: please report it with the model.' },
+      { cause: error },
+    );
+  }
+}
+
+function time(
+  original: Model,
+  pruned: Model,
+  { provider, runs, seed }: PruneJob,
+  { run: dims }: ResolvedShapes,
+  onPhase: (phase: string) => void,
+): Promise<BenchmarkResult> {
+  const models = [
+    { name: 'original', model: original },
+    { name: 'pruned', model: pruned },
+  ];
+  return benchmark(models, {
+    executionProvider: provider,
+    runs,
+    dims,
+    seed,
+    onProgress: ({ phase, done, total }) => onPhase(phase === 'run' ? `Timing, run ${done + 1} of ${total}` : 'Timing'),
+  });
+}

@@ -1,0 +1,114 @@
+/** Says what a prune job did: as text for people, as JSON for programs. It must not compute what the job has not found. */
+import Table from 'cli-table3';
+import type { Cost, PruneResult } from './prune-job.ts';
+import { showRefusals } from './refusals.ts';
+import type { Colours } from './terminal.ts';
+
+const INVISIBLE_BORDERS = Object.fromEntries(
+  ['top', 'bottom', 'left', 'right', 'mid']
+    .flatMap((side) => [side, `${side}-mid`, `${side}-left`, `${side}-right`, 'left-mid', 'right-mid', 'mid-mid'])
+    .map((part) => [part, '']),
+);
+
+const MOST_REFUSALS = 8;
+
+/** The report of a job, with a line feed at its end. */
+export function showResult(result: PruneResult, colours: Colours): string {
+  const facts: [string, string[]][] = [
+    ['Pruned', [showGroups(result)]],
+    ['Not pruned', showRefusals(result.refusals, MOST_REFUSALS)],
+    ['Equivalence', showEquivalence(result, colours)],
+    ['Latency', showLatency(result)],
+    ['Written', [showWritten(result)]],
+  ];
+  const width = Math.max(...facts.map(([name]) => name.length)) + 2;
+  const lines = facts.flatMap(([name, texts]) =>
+    texts.map((text, i) => `${colours.bold((i === 0 ? name : '').padEnd(width))}${text}`),
+  );
+  return `${showCosts(result, colours)}\n\n${lines.join('\n')}\n`;
+}
+
+/** Before and after, side by side. */
+function showCosts({ before, after }: PruneResult, { bold }: Colours): string {
+  const table = new Table({
+    head: ['', 'before', 'after', 'left'].map((text) => bold(text)),
+    colAligns: ['left', 'right', 'right', 'right'],
+    chars: { ...INVISIBLE_BORDERS, middle: '  ' },
+    style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
+  });
+  const row = (name: string, pick: (cost: Cost) => number | undefined, show: (n: number) => string): void => {
+    const [from, to] = [pick(before), pick(after)];
+    const left = from && to !== undefined ? showPercent(to / from) : '';
+    table.push([bold(name), ...[from, to].map((n) => (n === undefined ? 'unknown' : show(n))), left]);
+  };
+  row('Parameters', (cost) => cost.params, showCount);
+  row('MACs', (cost) => cost.macs, showCount);
+  if (after.bytes !== undefined) row('Bytes', (cost) => cost.bytes, showCount);
+  return table.toString();
+}
+
+function showGroups({ plan }: PruneResult): string {
+  const before = plan.groups.reduce((sum, group) => sum + group.channels, 0);
+  const kept = plan.groups.reduce((sum, group) => sum + group.kept.length, 0);
+  const groups = plan.groups.length === 1 ? '1 group' : `${plan.groups.length} groups`;
+  return plan.groups.length === 0
+    ? 'nothing'
+    : `${groups} of coupled channels: ${showCount(before - kept)} of ${showCount(before)} channels removed`;
+}
+
+function showEquivalence({ equivalence }: PruneResult, { green, red, yellow }: Colours): string[] {
+  if (!equivalence) return [yellow('not checked')];
+  const { ok, outputs, inexact } = equivalence;
+  const worst = outputs.reduce((a, b) => (b.maxRel > a.maxRel ? b : a), outputs[0]);
+  const verdict = ok ? green('holds') : red('does not hold: nothing was written');
+  const silent = outputs.filter((output) => output.maxReference === 0).map((output) => `'${output.name}'`);
+  return [
+    `${verdict}; largest relative difference ${worst ? showSmall(worst.maxRel) : 'unknown'}, tolerance ${showSmall(equivalence.tolerance)}`,
+    ...outputs.filter((output) => !output.ok).map(({ name, reason }) => red(`output '${name}': ${reason}`)),
+    ...inexact.map((statistic) => yellow(`inexact by nature, compared over the kept channels: ${statistic}`)),
+    ...silent.map((name) => yellow(`output ${name} is zero or not a number everywhere, so it shows nothing`)),
+  ];
+}
+
+function showLatency({ latency, before, after }: PruneResult): string[] {
+  if (!latency) return ['not measured'];
+  const [original, pruned] = latency.models;
+  const promise = before.macs && after.macs ? `; ${(before.macs / after.macs).toFixed(2)} times fewer MACs` : '';
+  const where = `${latency.executionProvider}, ${latency.device}, batch ${latency.batch}`;
+  return [
+    `${showMs(original.latencyMs.median)} → ${showMs(pruned.latencyMs.median)}, ${pruned.speedUp.median.toFixed(2)} times faster${promise}`,
+    `median of ${latency.runs} paired runs on ${where}`,
+  ];
+}
+
+function showWritten({ written }: PruneResult): string {
+  if (!written) return 'nothing';
+  return [written.model, written.data, written.plan].filter((path) => path !== undefined).join(', ');
+}
+
+const showCount = (n: number): string => n.toLocaleString('en-US');
+const showPercent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+const showMs = (ms: number): string => `${ms.toFixed(2)} ms`;
+const showSmall = (n: number): string => (n === 0 ? '0' : n.toExponential(1));
+
+/** The result as plain data: stable names, no formatting. Infinite differences are null, as JSON has it. */
+export function resultToJson(result: PruneResult): object {
+  const { job, before, after, plan, refusals, equivalence, latency, written } = result;
+  return {
+    model: job.model,
+    options: { ratio: job.ratio, ignore: job.ignore, criterion: job.criterion, roundTo: job.roundTo, seed: job.seed },
+    before,
+    after,
+    groups: plan.groups.map(({ root, channels, kept, inexact }) => ({ root, channels, kept: kept.length, inexact })),
+    notPruned: refusals,
+    equivalence: equivalence ?? null,
+    latency: latency ? latencyToJson(latency) : null,
+    written: written ?? null,
+  };
+}
+
+function latencyToJson(latency: NonNullable<PruneResult['latency']>): object {
+  const { models, ...conditions } = latency;
+  const [original, pruned] = models;
+  return { ...conditions, originalMs: original.latencyMs, prunedMs: pruned.latencyMs, speedUp: pruned.speedUp };
+}

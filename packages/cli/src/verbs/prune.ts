@@ -1,0 +1,68 @@
+/** The verb `prune`: its options and how its result is shown. The work is done by prune-job.ts. */
+import { assertVerified } from '@onnx-pruning/runtime';
+import { type Command, Option } from 'commander';
+import { collect, parseInputShape, parsePath, parsePositiveInteger, parseRatio, parseSeed } from '../parse-values.ts';
+import { type PruneJob, type PruneResult, runPruneJob } from '../prune-job.ts';
+import { resultToJson, showResult } from '../prune-report.ts';
+import { coloursFor, StatusLine, type Terminal } from '../terminal.ts';
+
+type PruneOptions = Omit<PruneJob, 'model'> & { readonly quiet?: boolean; readonly json?: boolean };
+
+const EXAMPLES = `
+Examples:
+  Remove half of the channels, but keep the outputs of the layer fc:
+    $ onnx-pruning prune model.onnx -o smaller.onnx --ratio 0.5 --ignore fc --plan plan.json
+  Keep multiples of 8 channels, in all layers of the head:
+    $ onnx-pruning prune model.onnx -o smaller.onnx --ratio 0.3 --round-to 8 --ignore 'head.*'
+  A model with a dynamic image size:
+    $ onnx-pruning prune model.onnx -o smaller.onnx --input-shape input=1x3x224x224
+
+A result is written only after the pruned model was run against the original: see Equivalence in the report.`;
+
+/** Adds the verb to a program. */
+export function addPruneVerb(program: Command, terminal: Terminal): void {
+  program
+    .command('prune')
+    .summary('remove the least important channels of a model')
+    .description('Removes the least important channels of an ONNX model, with everything that is coupled to them.')
+    .argument('<model>', 'the .onnx file to prune; it is not changed')
+    .requiredOption('-o, --output <file>', 'where the pruned model goes', parsePath)
+    .option('-r, --ratio <share>', 'share of channels to remove, in [0, 1)', parseRatio, 0.5)
+    .option(
+      '-i, --ignore <layer>',
+      "layer whose output channels stay; repeatable; '*' stands for anything",
+      collect,
+      [],
+    )
+    .option('--plan <file>', 'write what was removed, as JSON', parsePath)
+    .option('--round-to <n>', 'leave a multiple of n channels', parsePositiveInteger)
+    .addOption(new Option('--criterion <name>', 'how channels are scored').choices(['l1', 'l2']).default('l2'))
+    .option(
+      '--input-shape <shape>',
+      'sizes of a dynamic input, name=1x3x224x224 or symbol=224; repeatable',
+      parseInputShape,
+    )
+    .option('--seed <n>', 'seed of the random inputs for checking and timing', parseSeed, 0)
+    .option('--no-verify', 'write the result without checking it')
+    .option('--no-bench', 'do not measure latency')
+    .option('--provider <name>', 'execution provider to measure latency on: cpu, cuda, ...', 'cpu')
+    .option('--runs <n>', 'runs to measure latency by', parsePositiveInteger, 30)
+    .option('-f, --force', 'replace files that exist')
+    .option('-q, --quiet', 'print nothing but errors')
+    .option('--json', 'print the report as JSON')
+    .addHelpText('after', EXAMPLES)
+    .action((model: string, options: PruneOptions) => prune({ ...options, model }, options, terminal));
+}
+
+async function prune(job: PruneJob, { quiet, json }: PruneOptions, { stdout, stderr, env }: Terminal): Promise<void> {
+  const status = new StatusLine(stderr, !quiet);
+  let result: PruneResult;
+  try {
+    result = await runPruneJob(job, (phase) => status.show(phase));
+  } finally {
+    status.clear();
+  }
+  if (json) stdout.write(`${JSON.stringify(resultToJson(result), undefined, 2)}\n`);
+  else if (!quiet) stdout.write(showResult(result, coloursFor(stdout, env)));
+  if (result.equivalence) assertVerified(result.equivalence);
+}

@@ -1,0 +1,73 @@
+/** What the tests of the command line share: a folder of their own, small models, and a terminal that can be read. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createRandom, GraphBuilder, type Model, saveModel } from '@onnx-pruning/onnx';
+import { main } from '../src/index.ts';
+
+export interface Ran {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs the command line in this process. */
+export async function run(
+  argv: readonly string[],
+  { tty = false, env = {} }: { tty?: boolean; env?: Record<string, string> } = {},
+): Promise<Ran> {
+  const written = { stdout: '', stderr: '' };
+  const output = (name: 'stdout' | 'stderr') => ({
+    isTTY: tty,
+    write: (text: string) => {
+      written[name] += text;
+    },
+  });
+  const code = await main(argv, { stdout: output('stdout'), stderr: output('stderr'), env });
+  return { code, ...written };
+}
+
+/** A folder that is deleted after the tests of this file. */
+export function temporaryFolder(): { readonly path: string; at(name: string): string; files(): string[] } {
+  const path = mkdtempSync(join(tmpdir(), 'onnx-pruning-test-'));
+  afterAll(() => rmSync(path, { recursive: true, force: true }));
+  return { path, at: (name) => join(path, name), files: () => readdirSync(path).sort() };
+}
+
+/**
+ * x [batch, 3, 8, 8] -> Conv conv1 (8) -> Relu -> Conv conv2 (16) -> global mean -> Gemm fc (10) -> y.
+ * @param dims shape of the input, where it is another one
+ */
+export function smallNet(dims: (number | string)[] = ['batch', 3, 8, 8]): Model {
+  const random = createRandom(1);
+  const b = new GraphBuilder({ opset: 17 });
+  const weights = (name: string, shape: number[]): string =>
+    b.initializer(name, shape, (size) => Float32Array.from({ length: size }, () => random.normal()));
+  const conv = (x: string, name: string, from: number, to: number): string => {
+    const inputs = [x, weights(`${name}.weight`, [to, from, 3, 3]), weights(`${name}.bias`, [to])];
+    return b.node('Conv', inputs, { pads: [1, 1, 1, 1] });
+  };
+  const relu = b.node('Relu', [conv(b.input('x', dims), 'conv1', 3, 8)]);
+  const pooled = b.node('GlobalAveragePool', [conv(relu, 'conv2', 8, 16)]);
+  const fc = [b.node('Flatten', [pooled]), weights('fc.weight', [10, 16]), weights('fc.bias', [10])];
+  b.output(b.node('Gemm', fc, { transB: 1 }, { outputs: ['y'] }), [dims[0], 10]);
+  return b.build();
+}
+
+/** One convolution from the input to the output: nothing in it may be removed. */
+export function singleLayer(): Model {
+  const b = new GraphBuilder({ opset: 17 });
+  const w = b.initializer('conv.weight', [4, 3, 1, 1], (size) => new Float32Array(size).fill(1));
+  b.output(b.node('Conv', [b.input('x', [1, 3, 4, 4]), w], {}, { outputs: ['y'] }), [1, 4, 4, 4]);
+  return b.build();
+}
+
+export async function saved(model: Model, path: string): Promise<string> {
+  await saveModel(model, path);
+  return path;
+}
+
+/** Everything in a folder by name, to see that a command left it as it was. */
+export function contents(folder: { files(): string[]; at(name: string): string }): Record<string, string> {
+  return Object.fromEntries(folder.files().map((name) => [name, readFileSync(folder.at(name), 'base64')]));
+}

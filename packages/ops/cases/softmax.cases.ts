@@ -1,0 +1,26 @@
+/** Softmax, LogSoftmax and Hardmax by example. */
+import { conv, image, lastConv } from './blocks.ts';
+import type { OperatorCase } from './case.ts';
+
+function between(name: string, opset: number, opType: string, axis?: number): OperatorCase {
+  return {
+    name,
+    opset,
+    build: (b) => {
+      const attributes = axis === undefined ? {} : { axis };
+      lastConv(b, b.node(opType, [conv(b, 'conv1', image(b), 3, 8)], attributes), 8);
+    },
+    groups: ['conv1 out 8, last in 8'],
+  };
+}
+
+export const cases: readonly OperatorCase[] = [
+  between('Softmax 7: over all axes from the first on', 7, 'Softmax'),
+  between('Softmax 11: over the last two axes', 11, 'Softmax', -2),
+  between('Softmax 13: over the last axis', 13, 'Softmax'),
+  between('Softmax 13: over channels', 17, 'Softmax', 1),
+  between('LogSoftmax 9: over all axes from the first on', 9, 'LogSoftmax', 1),
+  between('LogSoftmax 13: over channels', 26, 'LogSoftmax', -3),
+  between('Hardmax 11: over the last axis', 11, 'Hardmax', 3),
+  between('Hardmax 13: over the last axis', 13, 'Hardmax'),
+];
