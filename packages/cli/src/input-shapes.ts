@@ -14,37 +14,26 @@ export interface GivenShape {
 /** An `--input-shape` that is missing or does not fit the model. */
 export class InputShapeError extends OnnxPruningError {}
 
-export interface ResolvedShapes {
-  /** Every size of every input: what one run of the model takes. */
-  readonly run: Readonly<Record<string, readonly number[]>>;
-  /** The same, but with the batch as the file leaves it: what may be relied on when pruning. */
-  readonly analysis: Readonly<Record<string, readonly (number | string)[]>>;
-}
-
 type Input = ReturnType<typeof modelInputs>[number];
 
 /**
+ * Every size of every input, by name: what one run of the model takes.
  * @throws InputShapeError for a name that the model does not have, a shape that contradicts the model, or a size beyond
  * the batch that is symbolic and not given
  */
-export function resolveInputShapes(model: Model, given: readonly GivenShape[]): ResolvedShapes {
+export function resolveInputShapes(model: Model, given: readonly GivenShape[]): Record<string, readonly number[]> {
   const inputs = modelInputs(model);
-  const batches = new Set(inputs.map(({ dims }) => dims?.[0]).filter((dim) => typeof dim === 'string' && dim !== ''));
   const symbols = symbolSizes(inputs, given);
-  for (const batch of batches) if (!symbols.has(String(batch))) symbols.set(String(batch), 1);
-  const run: Record<string, readonly number[]> = {};
-  const analysis: Record<string, readonly (number | string)[]> = {};
-  for (const input of inputs) {
+  for (const { dims } of inputs) {
+    const batch = dims?.[0];
+    if (typeof batch === 'string' && batch !== '' && !symbols.has(batch)) symbols.set(batch, 1);
+  }
+  const shapes = inputs.map((input) => {
     const dims = declaredDims(input, given);
     const sizes = dims.map((dim, axis) => sizeOf(input, dim, axis, symbols, given));
-    const known = sizes.map((size, axis) => size ?? (axis === 0 ? 1 : missing(inputs, input, axis)));
-    run[input.name] = known;
-    analysis[input.name] = dims.map((dim, axis) => {
-      if (dim === '') return axis === 0 ? `${input.name}.0` : known[axis];
-      return batches.has(dim) ? dim : known[axis];
-    });
-  }
-  return { run, analysis };
+    return [input.name, sizes.map((size, axis) => size ?? (axis === 0 ? 1 : missing(inputs, input, axis)))] as const;
+  });
+  return Object.fromEntries(shapes);
 }
 
 /** Dimensions that the file declares; where it declares none, those that were given. */

@@ -23,7 +23,7 @@ import {
   withSession,
 } from '@onnx-pruning/runtime';
 import { checkDestinations, type Destinations, type Written, writeResults } from './destinations.ts';
-import { type GivenShape, type ResolvedShapes, resolveInputShapes } from './input-shapes.ts';
+import { type GivenShape, resolveInputShapes } from './input-shapes.ts';
 import { type Refusal, refusalsOf, showRefusals } from './refusals.ts';
 
 /** Everything that the verb `prune` can be told. */
@@ -44,6 +44,9 @@ export interface PruneJob {
   readonly provider: string;
   readonly runs: number;
 }
+
+/** Sizes of every input, by name. */
+type Shapes = Readonly<Record<string, readonly number[]>>;
 
 /** What a model costs. */
 export interface Cost {
@@ -88,7 +91,7 @@ export async function runPruneJob(job: PruneJob, onPhase: (phase: string) => voi
 
   onPhase('Pruning');
   const pruned = original.clone();
-  const { plan, refusals } = prune(pruned, job, shapes);
+  const { plan, refusals } = prune(pruned, job);
   const found = {
     job,
     plan,
@@ -114,13 +117,12 @@ async function tryProvider(model: Model, executionProvider: string): Promise<voi
   if (executionProvider !== 'cpu') await withSession(model, { executionProvider }, async () => {});
 }
 
-function prune(model: Model, job: PruneJob, shapes: ResolvedShapes): { plan: Plan; refusals: Refusal[] } {
+function prune(model: Model, job: PruneJob): { plan: Plan; refusals: Refusal[] } {
   const pruner = makePruner(model, {
     importance: new GroupMagnitudeImportance({ p: job.criterion === 'l1' ? 1 : 2 }),
     pruningRatio: job.ratio,
     ignoredLayers: job.ignore,
     roundTo: job.roundTo,
-    inputShapes: shapes.analysis,
   });
   const refusals = refusalsOf(pruner.graph);
   const anyGroup = !pruner.graph.getAllGroups().next().done;
@@ -155,9 +157,9 @@ function nothingPruned(anyGroup: boolean, refusals: readonly Refusal[]): Nothing
   });
 }
 
-function costOf(model: Model, shapes: ResolvedShapes): Cost {
+function costOf(model: Model, shapes: Shapes): Cost {
   try {
-    const { params, macs } = countOpsAndParams(model, { inputShapes: shapes.run });
+    const { params, macs } = countOpsAndParams(model, { inputShapes: shapes });
     return { params, macs };
   } catch (error) {
     if (error instanceof ShapeError && error.code === 'SIZE_UNKNOWN') return {};
@@ -180,7 +182,7 @@ async function check(
   pruned: Model,
   plan: Plan,
   { seed }: PruneJob,
-  { run: dims }: ResolvedShapes,
+  dims: Shapes,
 ): Promise<Verification> {
   try {
     return await verify(original, pruned, plan, { dims, seed });
@@ -201,7 +203,7 @@ function time(
   original: Model,
   pruned: Model,
   { provider, runs, seed }: PruneJob,
-  { run: dims }: ResolvedShapes,
+  dims: Shapes,
   onPhase: (phase: string) => void,
 ): Promise<BenchmarkResult> {
   const models = [

@@ -1,6 +1,6 @@
 /** Whatever is wrong with what a user gave: exit code 2, one message that says what to do, and no file touched. */
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { DataType, encodeModel, GraphBuilder, type Model } from '@onnx-pruning/onnx';
+import { encodeModel, GraphBuilder, type Model } from '@onnx-pruning/onnx';
 import { contents, run, saved, singleLayer, smallNet, temporaryFolder } from './harness.ts';
 
 const folder = temporaryFolder();
@@ -55,13 +55,13 @@ const CASES: readonly Row[] = [
   ['a graph with a cycle', ['cycle.onnx', ...OUT], /cycle/],
   ['an undefined value', ['undefined.onnx', ...OUT], /'nowhere'/],
   ['a value that is defined twice', ['duplicate.onnx', ...OUT], /twice|duplicate|already/i],
-  ['a model in which nothing may be removed', ['single.onnx', ...OUT], /no channels that may be removed[^]*conv: /],
+  ['a model in which nothing may be removed', ['single.onnx', ...OUT], /no channels that may be removed[\s\S]*conv: /],
   ['a ratio of 1', ['model.onnx', ...OUT, '--ratio', '1'], /'1' is invalid.*up to, but not including, 1/],
   ['a negative ratio', ['model.onnx', ...OUT, '--ratio', '-0.1'], /'-0\.1' is invalid/],
   ['a ratio that is no number', ['model.onnx', ...OUT, '--ratio', 'half'], /'half' is invalid/],
   ['an empty ratio', ['model.onnx', ...OUT, '--ratio='], /'' is invalid/],
   ['a layer that does not exist', ['model.onnx', ...OUT, '--ignore', 'conv3'], /no layer.*Did you mean 'conv1' or/],
-  ['a layer without channels', ['model.onnx', ...OUT, '--ignore', 'y_relu'], /no layer|not a layer/],
+  ['a layer without channels', ['model.onnx', ...OUT, '--ignore', 'relu'], /not a layer with channels.*operator Relu/],
   ['a pattern without a match', ['model.onnx', ...OUT, '--ignore', 'x*'], /--ignore names no layer.*'x\*'/],
   ['ignoring everything', ['model.onnx', ...OUT, '--ignore', '*'], /every channel in place.*Ignore fewer/],
   ['rounding to more channels than there are', ['model.onnx', ...OUT, '--round-to', '100'], /smaller --round-to/],
@@ -128,18 +128,18 @@ describe('onnx-pruning prune refuses', () => {
   });
 
   it('a model that onnxruntime does not run', async () => {
-    const b = new GraphBuilder({ opset: 17 });
-    const w = (name: string, dims: number[]): string =>
-      b.initializer(name, dims, (size) => new Float32Array(size).fill(1));
-    const conv = b.node('Conv', [b.input('x', [1, 3, 4, 4]), w('a.weight', [4, 3, 1, 1])]);
-    const custom = b.node('Telepathy', [conv], {}, { domain: 'com.acme' });
-    const next = b.node('Conv', [b.node('Conv', [conv, w('c.weight', [4, 4, 1, 1])]), w('b.weight', [4, 4, 1, 1])]);
-    b.output(next, [1, 4, 4, 4]);
-    b.output(custom, [1, 4, 4, 4], DataType.FLOAT);
+    const b = new GraphBuilder({ opset: 17, opsets: { 'com.acme': 1 } });
+    const weight = (name: string): string =>
+      b.initializer(name, [3, 3, 1, 1], (size) => new Float32Array(size).fill(1));
+    const seen = b.node('Telepathy', [b.input('x', [1, 3, 4, 4])], {}, { domain: 'com.acme' });
+    const hidden = b.node('Conv', [b.node('Relu', ['x']), weight('a.weight')]);
+    b.output(b.node('Conv', [hidden, weight('b.weight')]), [1, 3, 4, 4]);
+    b.output(seen, [1, 3, 4, 4]);
     const path = await saved(b.build(), at('custom.onnx'));
     const { code, stderr } = await run(['prune', path, '-o', at('out.onnx')]);
-    expect(stderr).toMatch(/onnxruntime cannot load the model/);
+    expect(stderr).toMatch(/onnxruntime cannot load the model.*Telepathy/);
     expect(code).toBe(2);
+    expect(folder.files()).not.toContain('out.onnx');
   });
 });
 
@@ -149,11 +149,11 @@ describe('onnx-pruning', () => {
   it('prints help when asked, and when given nothing', async () => {
     const asked = await run(['--help']);
     expect(asked.code).toBe(0);
-    expect(asked.stdout).toMatch(/Usage: onnx-pruning[^]*Exit codes:/);
+    expect(asked.stdout).toMatch(/Usage: onnx-pruning[\s\S]*Exit codes:/);
     expect(await run([])).toMatchObject({ code: 2, stdout: '' });
     const verb = await run(['prune', '--help']);
     expect(verb.code).toBe(0);
-    expect(verb.stdout).toMatch(/Examples:[^]*--ratio 0\.5 --ignore fc --plan plan\.json/);
+    expect(verb.stdout).toMatch(/Examples:[\s\S]*--ratio 0\.5 --ignore fc --plan plan\.json/);
   });
 
   it('suggests the verb that was meant', async () => {

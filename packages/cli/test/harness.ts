@@ -34,23 +34,41 @@ export function temporaryFolder(): { readonly path: string; at(name: string): st
   return { path, at: (name) => join(path, name), files: () => readdirSync(path).sort() };
 }
 
-/**
- * x [batch, 3, 8, 8] -> Conv conv1 (8) -> Relu -> Conv conv2 (16) -> global mean -> Gemm fc (10) -> y.
- * @param dims shape of the input, where it is another one
- */
-export function smallNet(dims: (number | string)[] = ['batch', 3, 8, 8]): Model {
+const randomWeights = (b: GraphBuilder) => {
   const random = createRandom(1);
-  const b = new GraphBuilder({ opset: 17 });
-  const weights = (name: string, shape: number[]): string =>
+  return (name: string, shape: number[]): string =>
     b.initializer(name, shape, (size) => Float32Array.from({ length: size }, () => random.normal()));
+};
+
+/** x -> Conv conv1 (8) -> Relu relu -> Conv conv2 (16), both 3x3 with biases; returns the last value. */
+function twoConvolutions(b: GraphBuilder, dims: (number | string)[]): string {
+  const weights = randomWeights(b);
   const conv = (x: string, name: string, from: number, to: number): string => {
     const inputs = [x, weights(`${name}.weight`, [to, from, 3, 3]), weights(`${name}.bias`, [to])];
     return b.node('Conv', inputs, { pads: [1, 1, 1, 1] });
   };
-  const relu = b.node('Relu', [conv(b.input('x', dims), 'conv1', 3, 8)]);
-  const pooled = b.node('GlobalAveragePool', [conv(relu, 'conv2', 8, 16)]);
-  const fc = [b.node('Flatten', [pooled]), weights('fc.weight', [10, 16]), weights('fc.bias', [10])];
+  return conv(b.node('Relu', [conv(b.input('x', dims), 'conv1', 3, 8)], {}, { name: 'relu' }), 'conv2', 8, 16);
+}
+
+/**
+ * x [batch, 3, 8, 8] -> two convolutions (8, 16) -> global mean -> Gemm fc (10) -> y.
+ * @param dims shape of the input, where it is another one
+ */
+export function smallNet(dims: (number | string)[] = ['batch', 3, 8, 8]): Model {
+  const b = new GraphBuilder({ opset: 17 });
+  const pooled = b.node('Flatten', [b.node('GlobalAveragePool', [twoConvolutions(b, dims)])]);
+  const weights = randomWeights(b);
+  const fc = [pooled, weights('fc.weight', [10, 16]), weights('fc.bias', [10])];
   b.output(b.node('Gemm', fc, { transB: 1 }, { outputs: ['y'] }), [dims[0], 10]);
+  return b.build();
+}
+
+/** As smallNet, but of a dynamic image that is flattened: how many features that gives, only the run decides. */
+export function flattenedNet(): Model {
+  const b = new GraphBuilder({ opset: 17 });
+  const flat = b.node('Flatten', [twoConvolutions(b, ['batch', 3, 'h', 'w'])], {}, { outputs: ['flat'] });
+  const fc = [flat, randomWeights(b)('fc.weight', [10, 16 * 8 * 8])];
+  b.output(b.node('Gemm', fc, { transB: 1 }, { outputs: ['y'] }), ['batch', 10]);
   return b.build();
 }
 

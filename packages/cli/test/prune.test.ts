@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { loadModel, tensorDims } from '@onnx-pruning/onnx';
 import type { Plan } from '@onnx-pruning/pruning';
 import { verify } from '@onnx-pruning/runtime';
-import { run, saved, smallNet, temporaryFolder } from './harness.ts';
+import { flattenedNet, run, saved, smallNet, temporaryFolder } from './harness.ts';
 
 const tinyResnet = join(__dirname, '..', '..', 'onnx', 'test', 'data', 'tiny-resnet.onnx');
 const folder = temporaryFolder();
@@ -137,6 +137,15 @@ describe('onnx-pruning prune', () => {
     expect(stdout).toContain(`${count(MACS)}  ${count(MACS_LEFT)}`);
     const dims = (await loadModel(output)).graph.input[0].type?.tensorType?.shape?.dim.map((d) => d.dimParam);
     expect(dims).toEqual(['batch', undefined, 'h', 'w']);
+  });
+
+  it('keeps channels that a dynamic size stands in the way of, and says so', async () => {
+    const flat = await saved(flattenedNet(), folder.at('flat.onnx'));
+    const argv = ['prune', flat, '-o', folder.at('flat-out.onnx'), '--input-shape', 'x=1x3x8x8', '--no-bench'];
+    const { code, stdout } = await run(argv);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^ +conv2: the size of axis 1 of 'flat' is only known at run time$/m);
+    expect(stdout).toMatch(/^Pruned {7}1 group of coupled channels: 4 of 8 channels removed$/m);
   });
 
   it('replaces files with --force, even the one it reads', async () => {

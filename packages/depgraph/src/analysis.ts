@@ -4,7 +4,7 @@
  */
 import type { Model } from '@onnx-pruning/onnx';
 import type { OperatorRegistry } from '@onnx-pruning/ops';
-import { type Consumption, type Mixing, type SolvedTerms, solveTerms } from './equations.ts';
+import { type Consumption, type Mixing, type SolvedTerms, type SolveOptions, solveTerms } from './equations.ts';
 import { collectLayers, type LayerAxis, type PrunableLayer } from './layers.ts';
 import { type InputShapes, inferShapes, type ShapeTable } from './shapes.ts';
 import { type DimTerm, find, forEachLeaf } from './term.ts';
@@ -25,10 +25,15 @@ export interface Analysis {
  * Analyses a model. Bytes are not touched; vectors that layers of different groups share are given copies (see
  * unshare.ts).
  */
-export function analyse(model: Model, registry: OperatorRegistry, inputShapes: InputShapes = {}): Analysis {
+export function analyse(
+  model: Model,
+  registry: OperatorRegistry,
+  inputShapes: InputShapes = {},
+  options: SolveOptions = {},
+): Analysis {
   const copies = unshareVectors(model);
   const shapes = inferShapes(model, registry, inputShapes);
-  const terms = solveTerms(model, shapes);
+  const terms = solveTerms(model, shapes, options);
   const unneeded = copies.filter(({ original, copy }) => sameTerms(terms, original, copy.name ?? ''));
   mergeCopies(model, unneeded);
   for (const { copy } of unneeded) forget(shapes, terms, copy.name ?? '');

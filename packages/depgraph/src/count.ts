@@ -2,15 +2,31 @@
  * Counts multiply-accumulates and parameters. Only the records know what a node costs and which inputs are parameters;
  * this file adds it up.
  */
-import { DataType, type Model, type NodeProto, tensorSize } from '@onnx-pruning/onnx';
-import { type CostContext, OperatorRegistry, standardOperators, type ValueInfo } from '@onnx-pruning/ops';
+import { DataType, type Model, type NodeProto, OnnxPruningError, tensorSize } from '@onnx-pruning/onnx';
+import { type ModuleContext, type NodeView, type OperatorRecord, torchPruningMacs, type ValueInfo } from '@onnx-pruning/ops';
+import { registryWith } from './customized.ts';
 import { GraphNodeView, nodeLabel } from './node-view.ts';
 import { type InputShapes, inferShapes, opsetOf, ShapeError, type ShapeTable } from './shapes.ts';
 import { isVector } from './unshare.ts';
 
+/**
+ * What counts as an operation. `conv-linear`: the multiply-accumulates of convolutions, matrix products and their kin.
+ * `torch-pruning`: what Torch-Pruning's counter says, which charges biases, normalizations, activations and pooling
+ * too, and is per sample of the batch.
+ */
+export type CountConvention = 'conv-linear' | 'torch-pruning';
+
+const CONVENTIONS: readonly CountConvention[] = ['conv-linear', 'torch-pruning'];
+
 export interface CountOptions {
   /** Sizes of symbolic dimensions, by input name or symbol. A symbolic batch counts as 1. */
   readonly inputShapes?: InputShapes;
+  /** Default `conv-linear`. */
+  readonly convention?: CountConvention;
+  /** Whether to list what every layer costs. Default false. */
+  readonly layerWise?: boolean;
+  /** Records of operators that the engine does not know, or other rules for those that it does. */
+  readonly customizedOperators?: readonly OperatorRecord[];
 }
 
 export interface LayerCount {
@@ -21,37 +37,102 @@ export interface LayerCount {
 }
 
 export interface ModelCount {
-  /** Multiply-accumulates of convolutions, transposed convolutions and matrix products in one inference. */
+  /** Operations of one inference, by the convention that was asked for. */
   readonly macs: number;
   /** Elements of floating-point weights and biases; running statistics and single numbers are not parameters. */
   readonly params: number;
+}
+
+/** Totals, and where they come from. */
+export interface LayerWiseCount extends ModelCount {
   /** Nodes that compute or own something, in graph order. */
   readonly layers: readonly LayerCount[];
 }
+
+/** A way to count that does not exist. */
+export class CountError extends OnnxPruningError {}
 
 const FLOATS: ReadonlySet<number> = new Set([DataType.FLOAT, DataType.DOUBLE, DataType.FLOAT16, DataType.BFLOAT16]);
 
 /**
  * Counts what one inference costs and what the model stores.
- * @throws ShapeError where a size is symbolic and not given
+ * @throws ShapeError where a size is symbolic and not given; CountError for a convention that does not exist
  */
-export function countOpsAndParams(model: Model, options: CountOptions = {}): ModelCount {
-  const registry = new OperatorRegistry(standardOperators);
-  const shapes = inferShapes(model, registry, { ...batchOfOne(model), ...options.inputShapes });
-  const names = new Map(model.layers().map((layer) => [layer.node, layer.name]));
-  const owned = new Set<string>();
-  const layers = model.graph.node.map((node): LayerCount => {
-    const view = new CostView(model, shapes, node);
-    const macs = shapes.records.get(node)?.macs(view) ?? 0;
-    const params = ownParameters(shapes, view, owned);
-    return { name: names.get(node) ?? nodeLabel(node), operator: node.opType ?? '', macs, params };
-  });
+export function countOpsAndParams(model: Model, options: CountOptions & { readonly layerWise: true }): LayerWiseCount;
+export function countOpsAndParams(model: Model, options?: CountOptions): ModelCount;
+export function countOpsAndParams(model: Model, options: CountOptions = {}): ModelCount | LayerWiseCount {
+  const { convention = 'conv-linear', layerWise = false } = options;
+  if (!CONVENTIONS.includes(convention)) throw unknownConvention(convention);
+  const layers = new Counter(model, options).count(convention);
   const total = (pick: (layer: LayerCount) => number): number => layers.reduce((n, layer) => n + pick(layer), 0);
-  return {
-    macs: total((layer) => layer.macs),
-    params: total((layer) => layer.params),
-    layers: layers.filter((layer) => layer.macs > 0 || layer.params > 0),
-  };
+  const totals = { macs: total((layer) => layer.macs), params: total((layer) => layer.params) };
+  return layerWise ? { ...totals, layers: layers.filter(({ macs, params }) => macs > 0 || params > 0) } : totals;
+}
+
+function unknownConvention(convention: string): CountError {
+  return new CountError('COUNT_CONVENTION', 'there is no such way to count operations', {
+    expected: CONVENTIONS.map((known) => `'${known}'`).join(' or '),
+    actual: `'${convention}'`,
+    repair: 'Give the option convention one of these values.',
+  });
+}
+
+class Counter {
+  readonly #model: Model;
+  readonly #shapes: ShapeTable;
+  readonly #producers: ReadonlyMap<string, NodeProto>;
+  readonly #owned = new Set<string>();
+
+  constructor(model: Model, { inputShapes, customizedOperators }: CountOptions) {
+    this.#model = model;
+    this.#shapes = inferShapes(model, registryWith(customizedOperators), { ...batchOfOne(model), ...inputShapes });
+    this.#producers = new Map(model.graph.node.flatMap((node) => node.output.map((name) => [name, node] as const)));
+  }
+
+  /** One entry per node. */
+  count(convention: CountConvention): LayerCount[] {
+    const names = new Map(this.#model.layers().map((layer) => [layer.node, layer.name]));
+    const samples = convention === 'torch-pruning' ? this.#batch() : 1;
+    return this.#model.graph.node.map((node): LayerCount => {
+      const view = new CostView(this.#model, this.#shapes, node, this.#producers);
+      return {
+        name: names.get(node) ?? nodeLabel(node),
+        operator: node.opType ?? '',
+        macs: this.#macs(view, convention) / samples,
+        params: this.#ownParameters(view),
+      };
+    });
+  }
+
+  #macs(view: CostView, convention: CountConvention): number {
+    const record = this.#shapes.records.get(view.node);
+    if (!record) return 0;
+    return convention === 'torch-pruning' ? torchPruningMacs(record, view) : record.macs(view);
+  }
+
+  /** Samples of the first input, over which Torch-Pruning averages. */
+  #batch(): number {
+    const first = this.#model.graph.input.find(({ name }) => !this.#shapes.constants.has(name ?? ''));
+    const size = this.#shapes.values.get(first?.name ?? '')?.dims?.[0];
+    return typeof size === 'number' && size > 0 ? size : 1;
+  }
+
+  /**
+   * Elements of the float constants that are a node's own. Shared kernels belong to the first node that uses them;
+   * equal vectors that an exporter stored once count for every layer, as they do in the network.
+   */
+  #ownParameters(view: CostView): number {
+    const spec = this.#shapes.records.get(view.node)?.layer(view);
+    let params = 0;
+    view.node.input.forEach((name, i) => {
+      const tensor = view.constant(i);
+      const role = spec?.parameters.find((parameter) => parameter.input === i)?.role;
+      if (!tensor || role === 'statistic' || this.#owned.has(name) || !FLOATS.has(tensor.dataType ?? 0)) return;
+      if (!isVector(tensor)) this.#owned.add(name);
+      if (role !== undefined || tensorSize(tensor) > 1) params += tensorSize(tensor);
+    });
+    return params;
+  }
 }
 
 /** Every input whose first axis is symbolic is taken as a batch of one. */
@@ -64,30 +145,17 @@ function batchOfOne(model: Model): Record<string, number> {
   return sizes;
 }
 
-/**
- * Elements of the float constants that are a node's own. Shared kernels belong to the first node that uses them; equal
- * vectors that an exporter stored once count for every layer, as they do in the network.
- */
-function ownParameters(shapes: ShapeTable, view: CostView, owned: Set<string>): number {
-  const spec = shapes.records.get(view.node)?.layer(view);
-  let params = 0;
-  view.node.input.forEach((name, i) => {
-    const tensor = view.constant(i);
-    const statistic = spec?.parameters.some((parameter) => parameter.input === i && parameter.role === 'statistic');
-    if (!tensor || statistic || owned.has(name) || !FLOATS.has(tensor.dataType ?? 0)) return;
-    if (!isVector(tensor)) owned.add(name);
-    if (tensorSize(tensor) > 1) params += tensorSize(tensor);
-  });
-  return params;
-}
-
-class CostView extends GraphNodeView implements CostContext {
+class CostView extends GraphNodeView implements ModuleContext {
   readonly #outputs: readonly (ValueInfo | undefined)[];
+  readonly #viewOf: (node: NodeProto) => NodeView;
+  readonly #producers: ReadonlyMap<string, NodeProto>;
 
-  constructor(model: Model, shapes: ShapeTable, node: NodeProto) {
+  constructor(model: Model, shapes: ShapeTable, node: NodeProto, producers: ReadonlyMap<string, NodeProto>) {
     const inputs = node.input.map((name) => (name ? shapes.values.get(name) : undefined));
     super(node, opsetOf(model, node), inputs, shapes.constants);
     this.#outputs = node.output.map((name) => shapes.values.get(name));
+    this.#producers = producers;
+    this.#viewOf = (other) => new CostView(model, shapes, other, producers);
   }
 
   inDims(i: number): readonly number[] {
@@ -96,6 +164,11 @@ class CostView extends GraphNodeView implements CostContext {
 
   outDims(i: number): readonly number[] {
     return this.#concrete(this.#outputs[i], this.node.output[i]);
+  }
+
+  producer(i: number): NodeView | undefined {
+    const node = this.#producers.get(this.node.input[i] ?? '');
+    return node && this.#viewOf(node);
   }
 
   #concrete(info: ValueInfo | undefined, value: string | undefined): readonly number[] {

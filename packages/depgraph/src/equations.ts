@@ -28,9 +28,17 @@ export interface SolvedTerms {
   readonly mixings: readonly Mixing[];
 }
 
+export interface SolveOptions {
+  /** Whether inputs and outputs may change, as those of a part of a model may. Default false. */
+  readonly open?: boolean;
+}
+
 /** Solves the dim terms of a model whose shapes are inferred. */
-export function solveTerms(model: Model, shapes: ShapeTable): SolvedTerms {
-  return new Solver(model, shapes).solve();
+export function solveTerms(model: Model, shapes: ShapeTable, options: SolveOptions = {}): SolvedTerms {
+  const solver = new Solver(model, shapes);
+  solver.stateNodes();
+  if (!options.open) solver.freezeBoundary();
+  return { axes: solver.axes, consumptions: solver.consumptions, mixings: solver.mixings };
 }
 
 class Solver {
@@ -46,8 +54,15 @@ class Solver {
     this.shapes = shapes;
   }
 
-  solve(): SolvedTerms {
+  stateNodes(): void {
     for (const node of this.model.graph.node) this.#stateNode(node);
+    for (const { name, node } of capturedValues(this.model)) {
+      this.freezeValue(name, `a subgraph of node '${nodeLabel(node)}' (${node.opType}) uses it`);
+    }
+  }
+
+  /** The interface of the model stays: axes of graph inputs and outputs may not change. */
+  freezeBoundary(): void {
     const initializers = this.shapes.constants;
     for (const { name = '' } of this.model.graph.input) {
       if (!initializers.has(name)) this.freezeValue(name, `it is an axis of the graph input '${name}'`);
@@ -55,10 +70,6 @@ class Solver {
     for (const output of this.model.graph.output) {
       this.freezeValue(output.name ?? '', `it is an axis of the graph output '${output.name}'`);
     }
-    for (const { name, node } of capturedValues(this.model)) {
-      this.freezeValue(name, `a subgraph of node '${nodeLabel(node)}' (${node.opType}) uses it`);
-    }
-    return { axes: this.axes, consumptions: this.consumptions, mixings: this.mixings };
   }
 
   #stateNode(node: NodeProto): void {

@@ -9,6 +9,7 @@ import { forEachCell } from './kept.ts';
 import { type LayerAxis, LayerError, type PrunableLayer } from './layers.ts';
 import { nodeLabel } from './node-view.ts';
 import { type PruningFunction, pruningFunctionFor } from './pruning-function.ts';
+import type { RemovedCells } from './selection.ts';
 import { type DimTerm, numericSize } from './term.ts';
 import type { Traversal } from './traversal.ts';
 
@@ -32,9 +33,6 @@ export interface GroupItem {
   /** All pairs of member and root indices. */
   readonly pairs: IndexPairs;
 }
-
-/** Channels of one leaf that a group removes. */
-export type RemovedCells = ReadonlyMap<DimTerm, ReadonlySet<number>>;
 
 /** Coupled channels, from the point of view of one root layer. */
 export class Group {

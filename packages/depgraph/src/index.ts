@@ -1,15 +1,23 @@
 export { type Analysis, analyse, mixingsOf, termOf } from './analysis.ts';
-export { type CountOptions, countOpsAndParams, type LayerCount, type ModelCount } from './count.ts';
+export {
+  type CountConvention,
+  CountError,
+  type CountOptions,
+  countOpsAndParams,
+  type LayerCount,
+  type LayerWiseCount,
+  type ModelCount,
+} from './count.ts';
+export { registryWith } from './customized.ts';
 export {
   type AllGroupsOptions,
   type BuildOptions,
   DependencyGraph,
   type HistoryEntry,
-  primaryLeaves,
 } from './dependency-graph.ts';
 export type { Consumption, Mixing } from './equations.ts';
 export { gatherAxes, type RawTensor } from './gather.ts';
-export { type Dependency, Group, type GroupItem, type IndexPairs, type RemovedCells } from './group.ts';
+export { type Dependency, Group, type GroupItem, type IndexPairs } from './group.ts';
 export { forEachCell, KeptIndices } from './kept.ts';
 export {
   type LayerAxis,
@@ -22,7 +30,9 @@ export {
 export { nodeLabel } from './node-view.ts';
 export * from './pruning-function.ts';
 export { type LeafRemoval, RewriteError, removeChannels } from './rewrite.ts';
+export { primaryLeaves, type RemovedCells } from './selection.ts';
 export { type InputShapes, inferShapes, ShapeError, type ShapeTable } from './shapes.ts';
+export { type BrokenNode, findBrokenNodes, pruneLayerAlone } from './single-layer.ts';
 export {
   type DimTerm,
   type FixedReason,

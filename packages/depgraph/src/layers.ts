@@ -3,7 +3,7 @@
  * the order in which groups are offered. Built once from the solved terms; names no operator.
  */
 import { type GraphProto, type Layer, type Model, type NodeProto, OnnxPruningError } from '@onnx-pruning/onnx';
-import type { LayerSpec, ParameterSpec } from '@onnx-pruning/ops';
+import type { LayerKind, LayerSpec, ParameterSpec } from '@onnx-pruning/ops';
 import { GraphNodeView } from './node-view.ts';
 import { opsetOf, type ShapeTable } from './shapes.ts';
 import { type DimTerm, find } from './term.ts';
@@ -86,7 +86,9 @@ function describeLayer(
       const root = find(term);
       byTerm.set(root, [...(byTerm.get(root) ?? []), { tensor, axis, role: parameter.role }]);
     }
-    for (const [term, parameters] of byTerm) found.push({ layer, side, term, parameters });
+    // Some weights hold the channels of one group only; the axis that holds all of them stands for the layer.
+    const widestFirst = [...byTerm].sort(([a], [b]) => Number(b.size) - Number(a.size));
+    for (const [term, parameters] of widestFirst) found.push({ layer, side, term, parameters });
   }
   return layer;
 }
@@ -121,3 +123,43 @@ export function traceOrder(graph: GraphProto): NodeProto[] {
 
 /** A layer that was asked for has no channels of the kind asked for, or is not a layer of this graph. */
 export class LayerError extends OnnxPruningError {}
+
+/** The error for a node without channels. */
+export function notALayer(layer: Layer): LayerError {
+  return new LayerError('NOT_PRUNABLE', 'this node is not a layer with channels', {
+    node: layer.name,
+    operator: layer.node.opType,
+    repair: 'Name a layer with parameters, such as a convolution or a fully connected layer.',
+  });
+}
+
+/**
+ * The channel axis of a layer that a pruning function means.
+ * @throws LayerError when the layer is of another kind or has no channels of its own on that side
+ */
+export function axisOf(
+  layer: PrunableLayer,
+  fn: { readonly name: string; readonly kinds: readonly LayerKind[]; readonly side: Side },
+): LayerAxis {
+  if (!fn.kinds.includes(layer.spec.kind)) {
+    throw new LayerError('WRONG_KIND', `${fn.name} is for layers of kind ${fn.kinds.join(' or ')}`, {
+      node: layer.name,
+      operator: layer.node.opType,
+      expected: fn.kinds.join(' or '),
+      actual: layer.spec.kind,
+      repair: 'Use the pruning function of that kind of layer.',
+    });
+  }
+  return sideOf(layer, fn.side);
+}
+
+/** @throws LayerError when the layer has no channels of its own on that side */
+export function sideOf(layer: PrunableLayer, side: Side): LayerAxis {
+  const axis = layer.axes.find((candidate) => candidate.side === side);
+  if (axis) return axis;
+  throw new LayerError('LAYER_SIDE', `this layer has no ${side}put channels of its own`, {
+    node: layer.name,
+    operator: layer.node.opType,
+    repair: `Prune its ${side === 'in' ? 'out' : 'in'}put channels, or a layer next to it.`,
+  });
+}

@@ -1,19 +1,29 @@
 /**
- * The names by which users of Torch-Pruning say what to prune: a kind of layer and a side. Used as the second argument
- * of getPruningGroup.
+ * The functions by which users of Torch-Pruning say what to prune: a kind of layer and a side. Handed to
+ * getPruningGroup they name the root of a group; called, they prune one layer alone.
  */
+import type { Layer } from '@onnx-pruning/onnx';
 import type { LayerKind } from '@onnx-pruning/ops';
 import { LayerError, type PrunableLayer, type Side } from './layers.ts';
+import { pruneLayerAlone } from './single-layer.ts';
 
-/** Which channels of which kinds of layers. */
+/**
+ * Which channels of which kinds of layers. Called with a layer and indices it prunes that layer alone, which leaves its
+ * neighbours as they are: `findBrokenNodes` says which no longer fit. Groups keep a model whole.
+ */
 export interface PruningFunction {
+  (layer: Layer, idxs: readonly number[]): Layer;
   readonly name: string;
   readonly kinds: readonly LayerKind[];
   readonly side: Side;
 }
 
-const define = (name: string, side: Side, ...kinds: LayerKind[]): PruningFunction =>
-  Object.freeze({ name, kinds, side });
+function define(name: string, side: Side, ...kinds: LayerKind[]): PruningFunction {
+  const prune = (layer: Layer, idxs: readonly number[]): Layer => pruneLayerAlone(layer, fn, idxs);
+  Object.defineProperty(prune, 'name', { value: name });
+  const fn: PruningFunction = Object.freeze(Object.assign(prune, { kinds, side }));
+  return fn;
+}
 
 /** Output channels of a convolution; of a depthwise convolution, its channels. */
 export const pruneConvOutChannels = define('pruneConvOutChannels', 'out', 'conv', 'depthwiseConv');

@@ -43,11 +43,18 @@ export class ResizeEdits {
     }
   }
 
-  /** Whether any axis of the node's inputs or outputs loses channels. */
+  /** Whether an axis of the node's inputs or outputs loses channels, or a size that it is given has changed. */
   touches(node: NodeProto): boolean {
-    return [...node.input, ...node.output].some((name) =>
-      this.axes(name).some((term) => typeof term.size === 'number' && this.sizes.of(term) !== term.size),
-    );
+    const shrinks = (name: string): boolean =>
+      this.axes(name).some((term) => typeof term.size === 'number' && this.sizes.of(term) !== term.size);
+    return [...node.input, ...node.output].some(shrinks) || node.input.some((name) => this.#changed(name));
+  }
+
+  #changed(name: string): boolean {
+    const before = this.analysis.shapes.values.get(name);
+    const now = this.staged.values.get(name);
+    if (!before || !now || before === now || this.staged.constants.has(name)) return false;
+    return before.value?.some((element, i) => now.value?.[i] !== element) ?? false;
   }
 
   resize(node: NodeProto, record: OperatorRecord): void {
@@ -177,7 +184,7 @@ class Resize extends GraphNodeView implements ResizeContext {
     if (wanted.every((value) => typeof value === 'number')) {
       this.#setConstant(i, wanted as number[], dims, now);
     } else {
-      this.#recompose(i, wanted, name);
+      this.#recompose(i, wanted, name, now?.elemType ?? DataType.INT64);
     }
   }
 
@@ -197,11 +204,12 @@ class Resize extends GraphNodeView implements ResizeContext {
   }
 
   /** Concat of constants for the sizes that are known and Gathers of the old value for those that are not. */
-  #recompose(i: number, wanted: readonly (Dim | undefined)[], name: string): void {
+  #recompose(i: number, wanted: readonly (Dim | undefined)[], name: string, elemType: number): void {
     const edits = this.#edits;
     const pieces = wanted.map((value, j): string => {
       const known = typeof value === 'number';
-      const constant = edits.addConstant(name, makeTensor('', DataType.INT64, [1], [known ? value : j]));
+      const type = known ? elemType : DataType.INT64;
+      const constant = edits.addConstant(name, makeTensor('', type, [1], [known ? value : j]));
       if (known) return constant;
       const output = edits.freshName(name);
       edits.insertBefore(this.#original, plainNode('Gather', [name, constant], output));

@@ -61,11 +61,12 @@ export function removeChannels(analysis: Analysis, removal: LeafRemoval): void {
     const info = sliced.has(name) ? constantInfo(tensor) : analysis.shapes.values.get(name);
     if (info) staged.values.set(name, info);
   }
-  for (const input of analysis.model.graph.input) {
-    const info = analysis.shapes.values.get(input.name ?? '');
-    if (info && !staged.values.has(input.name ?? '')) staged.values.set(input.name ?? '', info);
-  }
   const sizes = new SizesAfter(removal);
+  for (const { name = '' } of analysis.model.graph.input) {
+    const info = analysis.shapes.values.get(name);
+    const dims = analysis.terms.axes.get(name)?.map((term) => sizes.of(term)) ?? info?.dims;
+    if (info && !staged.values.has(name)) staged.values.set(name, { elemType: info.elemType, dims });
+  }
   rewriteNodes(analysis, kept, sizes, staged);
   commit(analysis, staged, removal);
 }

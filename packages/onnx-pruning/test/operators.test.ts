@@ -4,14 +4,7 @@
  */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  DependencyGraph,
-  type DimTerm,
-  forEachCell,
-  type Group,
-  inferShapes,
-  leavesOf,
-} from '@onnx-pruning/depgraph';
+import { DependencyGraph, type DimTerm, forEachCell, type Group, inferShapes, leavesOf } from '@onnx-pruning/depgraph';
 import { checkModel, GraphBuilder, type Model } from '@onnx-pruning/onnx';
 import { OperatorRegistry, standardOperators } from '@onnx-pruning/ops';
 import { createPlan } from '@onnx-pruning/pruning';

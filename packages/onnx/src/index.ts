@@ -1,12 +1,12 @@
 /** The public API of @onnx-pruning/onnx. */
 export * from './attributes.ts';
 export * from './builder.ts';
-export * from './check.ts';
+export { checkModel } from './check.ts';
 export { cloneProto, shallowCloneProto } from './clone.ts';
 export { decodeMessage, encodeMessage, type MessageTypes } from './codec.ts';
 export * from './constants.ts';
 export * from './data-type.ts';
-export * from './encode.ts';
+export { encodeModel } from './encode.ts';
 export * from './errors.ts';
 export * from './int64.ts';
 export { nearestNames } from './layers.ts';
@@ -20,3 +20,4 @@ export * from './save.ts';
 export * from './tensor.ts';
 export * from './tensor-view.ts';
 export * from './versions.ts';
+export { outerReferences, subgraphs, visitTensors } from './walk.ts';

@@ -122,6 +122,7 @@ function nameDistance(name: string, candidate: string): number {
 
 /** Levenshtein (1966), in one row that is overwritten from left to right. */
 function editDistance(a: string, b: string): number {
+  const { min } = Math;
   const row = Uint32Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {
     const code = a.charCodeAt(i - 1);
@@ -130,9 +131,7 @@ function editDistance(a: string, b: string): number {
     row[0] = i;
     for (let j = 1; j <= b.length; j++) {
       const above = row[j] ?? 0;
-      const inserted = (above < left ? above : left) + 1;
-      const replaced = diagonal + (code === b.charCodeAt(j - 1) ? 0 : 1);
-      left = replaced < inserted ? replaced : inserted;
+      left = min(diagonal + (code === b.charCodeAt(j - 1) ? 0 : 1), above + 1, left + 1);
       diagonal = above;
       row[j] = left;
     }

@@ -7,7 +7,7 @@ function between(name: string, opset: number, opType: string, axis?: number): Op
     name,
     opset,
     build: (b) => {
-      const attributes = axis === undefined ? {} : { axis };
+      const attributes: Readonly<Record<string, number>> = axis === undefined ? {} : { axis };
       lastConv(b, b.node(opType, [conv(b, 'conv1', image(b), 3, 8)], attributes), 8);
     },
     groups: ['conv1 out 8, last in 8'],

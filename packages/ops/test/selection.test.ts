@@ -84,7 +84,7 @@ describe('Slice', () => {
   it('reverses single channels, and takes columns of rows with a step above 1', () => {
     expect(equal('Slice', node(-1, -99, -1, 2))).toEqual(['X[0] = (leaf:1 + leaf:1)', '(leaf:1 + leaf:1) = Y[0]']);
     expect(equal('Slice', node(1, 8, 2))).toEqual([
-      'X[0] = (leaf:4 x fixed:2 (every 2th channel is taken))',
+      'X[0] = (leaf:4 x fixed:2 (one channel in 2 is taken))',
       'leaf:4 = Y[0]',
     ]);
   });

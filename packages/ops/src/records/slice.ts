@@ -185,7 +185,7 @@ function takenTerm(ctx: EquationContext, axis: Term, taken: Progression): Term |
   }
   if (step < 0 || size % step !== 0 || first >= step || count !== size / step) return undefined;
   const rows = ctx.leaf(count);
-  ctx.equal(axis, ctx.product([rows, ctx.fixed(step, `every ${step}th channel is taken`)]));
+  ctx.equal(axis, ctx.product([rows, ctx.fixed(step, `one channel in ${step} is taken`)]));
   return rows;
 }
 

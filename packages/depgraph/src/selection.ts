@@ -1,0 +1,150 @@
+/**
+ * From indices along a layer's axis to channels of leaves, and back: which channels a request means, whether it may be
+ * asked, and whether every axis survives it. Changes nothing.
+ */
+import { tensorDims } from '@onnx-pruning/onnx';
+import type { Analysis } from './analysis.ts';
+import { forEachCell } from './kept.ts';
+import { type LayerAxis, LayerError, type PrunableLayer } from './layers.ts';
+import type { LeafRemoval } from './rewrite.ts';
+import { type DimTerm, find, fixedReasons, forEachLeaf, leavesOf, numericSize } from './term.ts';
+
+/** Channels of leaves that are to go. */
+export type RemovedCells = ReadonlyMap<DimTerm, ReadonlySet<number>>;
+
+/**
+ * The leaves through which an axis is pruned by default: in a product the innermost free factor that is not a number of
+ * groups, so that a grouped axis loses the same local channels in every group.
+ */
+export function primaryLeaves(term: DimTerm, into = new Set<DimTerm>()): Set<DimTerm> {
+  const root = find(term);
+  if (root.kind === 'leaf') into.add(root);
+  if (root.kind === 'sum') for (const part of root.children) primaryLeaves(part, into);
+  if (root.kind === 'product') {
+    const free = root.children.filter((factor) => leavesOf(factor).length > 0);
+    const channels = free.filter((factor) => leavesOf(factor).some((leaf) => leaf.role !== 'group'));
+    const chosen = channels.at(-1) ?? free.at(-1);
+    if (chosen) forEachLeaf(chosen, (leaf) => into.add(leaf));
+  }
+  return into;
+}
+
+/** Numbers of groups or heads that stand before free channels along some axis. */
+export function outerLeaves(layers: readonly PrunableLayer[]): Set<DimTerm> {
+  const outer = new Set<DimTerm>();
+  for (const { term } of layers.flatMap((layer) => layer.axes)) {
+    const primary = primaryLeaves(term);
+    for (const leaf of leavesOf(term)) if (leaf.role === 'group' && !primary.has(leaf)) outer.add(leaf);
+  }
+  return outer;
+}
+
+/**
+ * The channels that indices along an axis mean; a unit is meant as a whole by any of its indices.
+ * @throws LayerError for an index out of range or given twice, or a channel that may not change
+ */
+export function cellsAt(root: LayerAxis, idxs: readonly number[]): RemovedCells {
+  checkIndices(root, idxs);
+  const wanted = new Set(idxs);
+  const cells = new Map<DimTerm, Set<number>>();
+  const covered = new Set<number>();
+  forEachCell(root.term, primaryLeaves(root.term), (leaf, channel, index) => {
+    if (!wanted.has(index)) return;
+    covered.add(index);
+    const channels = cells.get(leaf);
+    if (channels) channels.add(channel);
+    else cells.set(leaf, new Set([channel]));
+  });
+  for (const index of wanted) if (!covered.has(index)) throw fixedChannel(root, index);
+  return cells;
+}
+
+/** Channels of each leaf that stay when several requests are carried out together. */
+export function removalOf(requests: readonly RemovedCells[]): LeafRemoval {
+  const removed = new Map<DimTerm, Set<number>>();
+  for (const cells of requests) {
+    for (const [leaf, channels] of cells) {
+      removed.set(leaf, new Set([...(removed.get(leaf) ?? []), ...channels]));
+    }
+  }
+  const removal = new Map<DimTerm, Int32Array>();
+  for (const [leaf, channels] of removed) {
+    const kept: number[] = [];
+    for (let c = 0; c < numericSize(leaf); c++) if (!channels.has(c)) kept.push(c);
+    removal.set(leaf, Int32Array.from(kept));
+  }
+  return removal;
+}
+
+/** An error that names the first axis left without channels, or undefined. */
+export function emptiedAxis(analysis: Analysis, removal: LeafRemoval): LayerError | undefined {
+  const gone = [...removal].filter(([, kept]) => kept.length === 0);
+  if (gone.length === 0) return undefined;
+  const sizeAfter = (t: DimTerm): number => {
+    const root = find(t);
+    if (root.kind === 'leaf') return removal.get(root)?.length ?? numericSize(root);
+    if (root.kind === 'fixed') return typeof root.count === 'number' ? root.count : 1;
+    const sizes = root.children.map(sizeAfter);
+    return root.kind === 'sum' ? sizes.reduce((a, b) => a + b, 0) : sizes.reduce((a, b) => a * b, 1);
+  };
+  for (const [value, axes] of analysis.terms.axes) {
+    const axis = axes.findIndex((term) => numericOrOne(term) > 0 && sizeAfter(term) === 0);
+    if (axis < 0) continue;
+    const tensor = analysis.shapes.constants.get(value);
+    return new LayerError('NO_CHANNELS_LEFT', 'pruning would leave an axis without channels', {
+      value,
+      axis,
+      expected: 'at least 1 channel',
+      actual: `0 of ${tensor ? tensorDims(tensor)[axis] : axes[axis].size}`,
+      repair: 'Keep at least one channel: give fewer indices or a smaller ratio.',
+    });
+  }
+  return undefined;
+}
+
+function numericOrOne(term: DimTerm): number {
+  return typeof term.size === 'number' ? term.size : 1;
+}
+
+function checkIndices(root: LayerAxis, idxs: readonly number[]): void {
+  const size = numericSize(root.term);
+  const where = { node: root.layer.name, operator: root.layer.node.opType };
+  const seen = new Set<number>();
+  for (const index of idxs) {
+    if (!Number.isInteger(index) || index < 0 || index >= size) {
+      throw new LayerError('INDEX_RANGE', `a channel index is out of range`, {
+        ...where,
+        expected: `an integer from 0 to ${size - 1}`,
+        actual: index,
+        repair: `The layer has ${size} ${root.side}put channels now; earlier pruning renumbers them.`,
+      });
+    }
+    if (seen.has(index)) {
+      throw new LayerError('INDEX_TWICE', 'a channel index is given twice', {
+        ...where,
+        actual: index,
+        repair: 'Give every index once.',
+      });
+    }
+    seen.add(index);
+  }
+  if (idxs.length === 0) {
+    throw new LayerError('NO_INDICES', 'no channel indices are given', {
+      ...where,
+      repair: 'Give at least one index.',
+    });
+  }
+}
+
+function fixedChannel(root: LayerAxis, index: number): LayerError {
+  const reasons = [...fixedReasons(root.term)].map((reason) => reason.because);
+  return new LayerError(
+    'FIXED_CHANNEL',
+    `channel ${index} may not change${reasons.length ? ` because ${reasons.join('; ')}` : ''}`,
+    {
+      node: root.layer.name,
+      operator: root.layer.node.opType,
+      repair: 'Choose other channels or another layer; explain(layer) lists what is fixed.',
+    },
+  );
+}

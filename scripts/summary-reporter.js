@@ -1,0 +1,7 @@
+/** A jest reporter that ends the output with one line for programs: `12 passed, 0 failed`. */
+export default class SummaryReporter {
+  onRunComplete(_contexts, { numPassedTests, numFailedTests, numRuntimeErrorTestSuites }) {
+    const failed = numFailedTests + numRuntimeErrorTestSuites;
+    process.stdout.write(`${numPassedTests} passed, ${failed} failed\n`);
+  }
+}
