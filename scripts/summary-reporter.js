@@ -2,6 +2,7 @@
 export default class SummaryReporter {
   onRunComplete(_contexts, { numPassedTests, numFailedTests, numRuntimeErrorTestSuites }) {
     const failed = numFailedTests + numRuntimeErrorTestSuites;
-    process.stdout.write(`${numPassedTests} passed, ${failed} failed\n`);
+    // jest prints its own summary after all reporters were told.
+    process.once('exit', () => process.stdout.write(`${numPassedTests} passed, ${failed} failed\n`));
   }
 }

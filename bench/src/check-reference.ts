@@ -8,7 +8,16 @@ import { join } from 'node:path';
 import { countOpsAndParams } from '@onnx-pruning/depgraph';
 import { type Model, parseModel } from '@onnx-pruning/onnx';
 import { verify } from '@onnx-pruning/runtime';
-import { channelsOf, channelsOfLayer, exampleGroupOf, type Golden, type GoldenRun, groupsOf, rerun } from './golden.ts';
+import {
+  channelsOf,
+  channelsOfLayer,
+  exampleGroupOf,
+  type Golden,
+  type GoldenRun,
+  groupsOf,
+  rerun,
+  torchPruningCost,
+} from './golden.ts';
 
 let failures = 0;
 
@@ -35,6 +44,13 @@ function differences(found: GoldenRun['history'], recorded: GoldenRun['history']
   return different.length === 0 ? undefined : different.join('; ');
 }
 
+/** The total of Torch-Pruning's counter, and what it does not see of the model. */
+function checkTotal(name: string, check: string, model: Model, recorded: number): void {
+  const { seen, unseen } = torchPruningCost(model, name);
+  const functions = unseen.map((layer) => `${layer.name} ${layer.macs}`).join(', ');
+  report(name, `${check}${functions && ` (without the functions ${functions})`}`, unequal(seen, recorded));
+}
+
 async function checkRun(name: string, load: () => Model, run: GoldenRun): Promise<void> {
   const model = load();
   const pruner = rerun(model, run);
@@ -49,6 +65,7 @@ async function checkRun(name: string, load: () => Model, run: GoldenRun): Promis
   );
   const { macs, params } = countOpsAndParams(model);
   report(name, `${run.name} cost`, unequal({ macs, params }, { macs: run.conv_linear_macs, params: run.params }));
+  checkTotal(name, `${run.name} total`, model, run.macs);
   report(name, `${run.name} layers`, unequal(channelsOf(pruner.graph, Object.keys(run.channels)), run.channels));
   const verification = await verify(load(), model, pruner.plan());
   const worst = Math.max(...verification.outputs.map((output) => output.maxRel));
@@ -58,6 +75,7 @@ async function checkRun(name: string, load: () => Model, run: GoldenRun): Promis
 async function checkModel(name: string, load: () => Model, golden: Golden): Promise<void> {
   const { macs, params } = countOpsAndParams(load());
   report(name, 'cost', unequal({ macs, params }, { macs: golden.base.conv_linear_macs, params: golden.base.params }));
+  checkTotal(name, 'total', load(), golden.base.macs);
   const groups = groupsOf(load());
   const members = golden.groups.map((group) => group.members.map((m) => `${m.layer} ${m.fn} ${m.n}`).sort());
   report(

@@ -2,7 +2,13 @@
  * Compares the engine with recorded results of Torch-Pruning: groups, scores, and the channels that 15 pruner runs
  * remove. Used by the tests on small models and by `npm run check-reference` on any folder of models.
  */
-import { DependencyGraph, type Group, pruneConvOutChannels } from '@onnx-pruning/depgraph';
+import {
+  countOpsAndParams,
+  DependencyGraph,
+  type Group,
+  type LayerCount,
+  pruneConvOutChannels,
+} from '@onnx-pruning/depgraph';
 import type { Model } from '@onnx-pruning/onnx';
 import {
   BasePruner,
@@ -131,4 +137,21 @@ export function channelsOf(graph: DependencyGraph, names: readonly string[]): Re
     return [layer.axes.some((axis) => axis.side === 'in') ? graph.channelsOf(layer, 'in') : out, out];
   };
   return Object.fromEntries(names.map((name) => [name, sizes(name)]));
+}
+
+/**
+ * Operators that the reference networks call as functions: Torch-Pruning counts modules and does not see them, a file
+ * does not tell them apart.
+ */
+const CALLED_AS_FUNCTIONS: readonly (readonly [network: RegExp, nodes: readonly string[]])[] = [
+  [/densenet/, ['/Relu', '/GlobalAveragePool']],
+  [/mobilenet/, ['/GlobalAveragePool']],
+];
+
+/** The model's cost by Torch-Pruning's convention: what its counter sees, and what it cannot. */
+export function torchPruningCost(model: Model, network: string): { seen: number; unseen: readonly LayerCount[] } {
+  const functions = CALLED_AS_FUNCTIONS.find(([pattern]) => pattern.test(network))?.[1] ?? [];
+  const { macs, layers } = countOpsAndParams(model, { convention: 'torch-pruning', layerWise: true });
+  const unseen = layers.filter(({ name }) => functions.includes(name));
+  return { seen: unseen.reduce((rest, layer) => rest - layer.macs, macs), unseen };
 }

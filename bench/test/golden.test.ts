@@ -4,7 +4,15 @@ import { join } from 'node:path';
 import { countOpsAndParams } from '@onnx-pruning/depgraph';
 import { type Model, parseModel } from '@onnx-pruning/onnx';
 import { verify } from '@onnx-pruning/runtime';
-import { channelsOf, channelsOfLayer, exampleGroupOf, type Golden, groupsOf, rerun } from '../src/golden.ts';
+import {
+  channelsOf,
+  channelsOfLayer,
+  exampleGroupOf,
+  type Golden,
+  groupsOf,
+  rerun,
+  torchPruningCost,
+} from '../src/golden.ts';
 
 const folder = join(__dirname, '..', 'reference');
 const load = (name: string): Model => parseModel(readFileSync(join(folder, `${name}.onnx`)));
@@ -16,6 +24,7 @@ describe.each(['tiny-resnet', 'tiny-densenet', 'tiny-mobilenet'])('%s', (name) =
   it('has the recorded cost', () => {
     const { macs, params } = countOpsAndParams(load(name));
     expect({ macs, params }).toEqual({ macs: expected.base.conv_linear_macs, params: expected.base.params });
+    expect(torchPruningCost(load(name), name).seen).toBe(expected.base.macs);
   });
 
   it('offers the recorded groups with the recorded roots and members, in the recorded order', () => {
@@ -55,6 +64,7 @@ describe.each(['tiny-resnet', 'tiny-densenet', 'tiny-mobilenet'])('%s', (name) =
     expect(history).toEqual(run.history.filter(([, , idxs]) => idxs.length > 0));
     const { macs, params } = countOpsAndParams(model);
     expect({ macs, params }).toEqual({ macs: run.conv_linear_macs, params: run.params });
+    expect(torchPruningCost(model, name).seen).toBe(run.macs);
     expect(channelsOf(pruner.graph, Object.keys(run.channels))).toEqual(run.channels);
     expect(await verify(load(name), model, pruner.plan())).toMatchObject({ ok: true });
   });
@@ -81,4 +91,22 @@ describe.each(['tiny-resnet', 'tiny-densenet', 'tiny-mobilenet'])('%s', (name) =
       .filter(({ node }) => node.opType === 'BatchNormalization')
       .map((layer) => layer.name),
   );
+});
+
+describe("what Torch-Pruning's counter does not see", () => {
+  it.each([
+    ['tiny-resnet', []],
+    // torchvision's DenseNet calls its last ReLU and its last pooling as functions: 36 channels of 2 x 2 for each.
+    [
+      'tiny-densenet',
+      [
+        ['/Relu', 36 * 2 * 2],
+        ['/GlobalAveragePool', 36 * 2 * 2],
+      ],
+    ],
+    // torchvision's MobileNetV2 calls its last pooling as a function: 1280 channels of 1 x 1.
+    ['tiny-mobilenet', [['/GlobalAveragePool', 1280]]],
+  ])('is in %s: %j', (name, functions) => {
+    expect(torchPruningCost(load(name), name).unseen.map((layer) => [layer.name, layer.macs])).toEqual(functions);
+  });
 });

@@ -36,14 +36,14 @@ function showCosts({ before, after }: PruneResult, { bold }: Colours): string {
     chars: { ...INVISIBLE_BORDERS, middle: '  ' },
     style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
   });
-  const row = (name: string, pick: (cost: Cost) => number | undefined, show: (n: number) => string): void => {
+  const row = (name: string, pick: (cost: Cost) => number | undefined): void => {
     const [from, to] = [pick(before), pick(after)];
     const left = from && to !== undefined ? showPercent(to / from) : '';
-    table.push([bold(name), ...[from, to].map((n) => (n === undefined ? 'unknown' : show(n))), left]);
+    table.push([bold(name), ...[from, to].map((n) => (n === undefined ? 'unknown' : showCount(n))), left]);
   };
-  row('Parameters', (cost) => cost.params, showCount);
-  row('MACs', (cost) => cost.macs, showCount);
-  if (after.bytes !== undefined) row('Bytes', (cost) => cost.bytes, showCount);
+  row('Parameters', (cost) => cost.params);
+  row('MACs', (cost) => cost.macs);
+  if (after.bytes !== undefined) row('Bytes', (cost) => cost.bytes);
   return table.toString();
 }
 

@@ -2,12 +2,12 @@
  * Everything that is known of a model before it is pruned: shapes, solved terms and layers. One value that the later
  * stages read; only `rewrite.ts` brings it up to date after channels were removed.
  */
-import type { Model } from '@onnx-pruning/onnx';
+import type { Model, NodeProto } from '@onnx-pruning/onnx';
 import type { OperatorRegistry } from '@onnx-pruning/ops';
 import { type Consumption, type Mixing, type SolvedTerms, type SolveOptions, solveTerms } from './equations.ts';
-import { collectLayers, type LayerAxis, type PrunableLayer } from './layers.ts';
+import { collectLayers, type LayerAxis, LayerError, type PrunableLayer, type Side, sideOf } from './layers.ts';
 import { type InputShapes, inferShapes, type ShapeTable } from './shapes.ts';
-import { type DimTerm, find, forEachLeaf } from './term.ts';
+import { type DimTerm, find, forEachLeaf, numericSize } from './term.ts';
 import { mergeCopies, unshareVectors } from './unshare.ts';
 
 export interface Analysis {
@@ -21,6 +21,17 @@ export interface Analysis {
   readonly uses: ReadonlyMap<DimTerm, readonly LayerAxis[]>;
 }
 
+/** Channels of a layer that lie in groups although no operator says so. */
+export interface ChannelGroups {
+  readonly layer: NodeProto;
+  readonly side: Side;
+  readonly groups: number;
+}
+
+export interface AnalysisOptions extends SolveOptions {
+  readonly channelGroups?: readonly ChannelGroups[];
+}
+
 /**
  * Analyses a model. Bytes are not touched; vectors that layers of different groups share are given copies (see
  * unshare.ts).
@@ -29,7 +40,7 @@ export function analyse(
   model: Model,
   registry: OperatorRegistry,
   inputShapes: InputShapes = {},
-  options: SolveOptions = {},
+  options: AnalysisOptions = {},
 ): Analysis {
   const copies = unshareVectors(model);
   const shapes = inferShapes(model, registry, inputShapes);
@@ -38,7 +49,35 @@ export function analyse(
   mergeCopies(model, unneeded);
   for (const { copy } of unneeded) forget(shapes, terms, copy.name ?? '');
   const layers = collectLayers(model, shapes, terms.axes);
+  for (const { layer, side, groups } of options.channelGroups ?? []) groupChannels(layers, terms, layer, side, groups);
   return { model, registry, shapes, terms, layers, uses: collectUses(model, layers) };
+}
+
+/**
+ * Writes the channels of a layer as groups x channels of a group, so that every group loses the same local channels.
+ * @throws LayerError when the layer has no such channels or they do not divide
+ */
+function groupChannels(
+  layers: readonly PrunableLayer[],
+  terms: SolvedTerms,
+  node: NodeProto,
+  side: Side,
+  groups: number,
+): void {
+  const layer = layers.find((candidate) => candidate.node === node);
+  if (!layer)
+    throw new LayerError('NOT_PRUNABLE', 'channel groups are given for a node without channels', { node: node.name });
+  const { term } = sideOf(layer, side);
+  const size = numericSize(term);
+  const factored = size % groups === 0 && terms.universe.factor(term, size / groups, { node: layer.name });
+  if (factored) return;
+  throw new LayerError('CHANNEL_GROUPS', `the ${side}put channels cannot be divided into groups`, {
+    node: layer.name,
+    operator: node.opType,
+    expected: `a divisor of ${size}`,
+    actual: groups,
+    repair: 'Give the number of groups or heads that the layer really has.',
+  });
 }
 
 function sameTerms(terms: SolvedTerms, a: string, b: string): boolean {

@@ -2,8 +2,14 @@
  * Counts multiply-accumulates and parameters. Only the records know what a node costs and which inputs are parameters;
  * this file adds it up.
  */
-import { DataType, type Model, type NodeProto, OnnxPruningError, tensorSize } from '@onnx-pruning/onnx';
-import { type ModuleContext, type NodeView, type OperatorRecord, torchPruningMacs, type ValueInfo } from '@onnx-pruning/ops';
+import { DataType, type Model, type NodeProto, OnnxPruningError } from '@onnx-pruning/onnx';
+import {
+  type ModuleContext,
+  type NodeView,
+  type OperatorRecord,
+  torchPruningMacs,
+  type ValueInfo,
+} from '@onnx-pruning/ops';
 import { registryWith } from './customized.ts';
 import { GraphNodeView, nodeLabel } from './node-view.ts';
 import { type InputShapes, inferShapes, opsetOf, ShapeError, type ShapeTable } from './shapes.ts';
@@ -63,10 +69,20 @@ export function countOpsAndParams(model: Model, options?: CountOptions): ModelCo
 export function countOpsAndParams(model: Model, options: CountOptions = {}): ModelCount | LayerWiseCount {
   const { convention = 'conv-linear', layerWise = false } = options;
   if (!CONVENTIONS.includes(convention)) throw unknownConvention(convention);
-  const layers = new Counter(model, options).count(convention);
+  const layers = countNodes(model, concreteShapes(model, options), convention);
   const total = (pick: (layer: LayerCount) => number): number => layers.reduce((n, layer) => n + pick(layer), 0);
   const totals = { macs: total((layer) => layer.macs), params: total((layer) => layer.params) };
   return layerWise ? { ...totals, layers: layers.filter(({ macs, params }) => macs > 0 || params > 0) } : totals;
+}
+
+/** Shapes of all values with every size a number where options or a batch of one give it. */
+export function concreteShapes(model: Model, { inputShapes, customizedOperators }: CountOptions = {}): ShapeTable {
+  return inferShapes(model, registryWith(customizedOperators), { ...batchOfOne(model), ...inputShapes });
+}
+
+/** What every node costs and owns when its values have these shapes; the tensors themselves are not looked at. */
+export function countNodes(model: Model, shapes: ShapeTable, convention: CountConvention): LayerCount[] {
+  return new Counter(model, shapes).count(convention);
 }
 
 function unknownConvention(convention: string): CountError {
@@ -83,9 +99,9 @@ class Counter {
   readonly #producers: ReadonlyMap<string, NodeProto>;
   readonly #owned = new Set<string>();
 
-  constructor(model: Model, { inputShapes, customizedOperators }: CountOptions) {
+  constructor(model: Model, shapes: ShapeTable) {
     this.#model = model;
-    this.#shapes = inferShapes(model, registryWith(customizedOperators), { ...batchOfOne(model), ...inputShapes });
+    this.#shapes = shapes;
     this.#producers = new Map(model.graph.node.flatMap((node) => node.output.map((name) => [name, node] as const)));
   }
 
@@ -129,7 +145,8 @@ class Counter {
       const role = spec?.parameters.find((parameter) => parameter.input === i)?.role;
       if (!tensor || role === 'statistic' || this.#owned.has(name) || !FLOATS.has(tensor.dataType ?? 0)) return;
       if (!isVector(tensor)) this.#owned.add(name);
-      if (role !== undefined || tensorSize(tensor) > 1) params += tensorSize(tensor);
+      const size = (this.#shapes.values.get(name)?.dims ?? []).reduce<number>((n, dim) => n * Number(dim), 1);
+      if (role !== undefined || size > 1) params += size;
     });
     return params;
   }

@@ -5,18 +5,26 @@
 import type { Graph } from '@dagrejs/graphlib';
 import type { Layer, Model, NodeProto } from '@onnx-pruning/onnx';
 import type { OperatorRecord } from '@onnx-pruning/ops';
-import { type Analysis, analyse } from './analysis.ts';
+import { type Analysis, analyse, type ChannelGroups } from './analysis.ts';
 import { registryWith } from './customized.ts';
 import { dependencyGraphOf } from './dependency-view.ts';
 import { explainLayer } from './explain.ts';
 import { Group } from './group.ts';
-import { forEachCell } from './kept.ts';
 import { axisOf, type LayerAxis, LayerError, notALayer, type PrunableLayer, sideOf } from './layers.ts';
 import type { PruningFunction } from './pruning-function.ts';
 import { removeChannels } from './rewrite.ts';
-import { cellsAt, emptiedAxis, outerLeaves, primaryLeaves, removalOf } from './selection.ts';
+import {
+  axisIndices,
+  cellsAt,
+  emptiedAxis,
+  fixedLayer,
+  outerLeaves,
+  primaryLeaves,
+  type RemovedCells,
+  removalOf,
+} from './selection.ts';
 import type { InputShapes } from './shapes.ts';
-import { type DimTerm, numericSize } from './term.ts';
+import { type DimTerm, leavesOf, numericSize } from './term.ts';
 import { Carriers, type Traversal, traverse } from './traversal.ts';
 
 export interface BuildOptions {
@@ -26,6 +34,12 @@ export interface BuildOptions {
   readonly exampleInputs?: Readonly<Record<string, { readonly dims: readonly number[] }>>;
   /** Records of operators that the engine does not know, or other rules for those that it does. */
   readonly customizedOperators?: readonly OperatorRecord[];
+  /** Input channels that lie in groups although no operator says so: number of groups by layer name. */
+  readonly inChannelGroups?: Readonly<Record<string, number>>;
+  /** Output channels that lie in groups although no operator says so: number of groups by layer name. */
+  readonly outChannelGroups?: Readonly<Record<string, number>>;
+  /** Numbers of attention heads by layer name, where the graph does not show them. */
+  readonly numHeads?: Readonly<Record<string, number>>;
 }
 
 export interface AllGroupsOptions {
@@ -57,7 +71,7 @@ export class DependencyGraph {
     const shapes: Record<string, readonly (number | string)[] | number> = { ...options.inputShapes };
     for (const [name, { dims }] of Object.entries(options.exampleInputs ?? {})) shapes[name] = dims;
     const registry = registryWith(options.customizedOperators ?? []);
-    this.#analysis = analyse(model, registry, shapes);
+    this.#analysis = analyse(model, registry, shapes, { channelGroups: channelGroupsOf(model, options) });
     this.#carriers = undefined;
     this.#outer = undefined;
     const layers = this.#analysis.layers;
@@ -115,18 +129,32 @@ export class DependencyGraph {
     return this.groupOf(axisOf(this.prunableLayer(layer), pruningFn), idxs);
   }
 
-  /** The group of channels `idxs` of one side of a layer. */
-  groupOf(root: LayerAxis, idxs: readonly number[]): Group {
-    const cells = cellsAt(root, idxs);
-    return new Group(this, root, this.#rootIndices(root, cells), cells);
+  /** The group of all channels of one side of a layer that may change. */
+  getFullGroup(layer: Layer | string, pruningFn: PruningFunction): Group {
+    const root = axisOf(this.prunableLayer(layer), pruningFn);
+    const leaves = [...primaryLeaves(root.term)];
+    if (leaves.length === 0) throw fixedLayer(root);
+    return this.#fullGroup(root, leaves);
   }
 
-  #rootIndices(root: LayerAxis, cells: ReadonlyMap<DimTerm, ReadonlySet<number>>): Int32Array {
-    const found = new Set<number>();
-    forEachCell(root.term, new Set(cells.keys()), (leaf, channel, index) => {
-      if (cells.get(leaf)!.has(channel)) found.add(index);
-    });
-    return Int32Array.from(found).sort();
+  /**
+   * Prunes an unpruned model as a recorded history says.
+   * @throws LayerError where the history is of another model
+   */
+  loadPruningHistory(history: readonly HistoryEntry[]): void {
+    for (const [name, isOut, idxs] of history) {
+      this.groupOf(sideOf(this.prunableLayer(name), isOut ? 'out' : 'in'), idxs).prune();
+    }
+  }
+
+  /** The group of channels `idxs` of one side of a layer. */
+  groupOf(root: LayerAxis, idxs: readonly number[]): Group {
+    return this.groupOfCells(root, cellsAt(root, idxs));
+  }
+
+  /** The group of channels of leaves, seen from one side of a layer that holds them. */
+  groupOfCells(root: LayerAxis, cells: RemovedCells): Group {
+    return new Group(this, root, axisIndices(root.term, cells), cells);
   }
 
   /** Whether every axis that the group touches keeps at least one channel. */
@@ -164,10 +192,45 @@ export class DependencyGraph {
     return !this.#outer.has(leaf);
   }
 
+  /**
+   * All groups of whole attention heads: of every number of heads that the graph shows (or `numHeads` states), all
+   * heads. In grouped-query attention key-value heads and the query heads of each are two dimensions, and both are here.
+   */
+  *getHeadGroups(options: Pick<AllGroupsOptions, 'ignoredLayers'> = {}): Generator<Group> {
+    const ignored = new Set((options.ignoredLayers ?? []).map((layer) => this.prunableLayer(layer)));
+    this.#outer ??= outerLeaves(this.layers);
+    for (const leaf of this.#outer) {
+      const uses = this.analysis.uses.get(leaf) ?? [];
+      const root = uses.find((axis) => axis.side === 'out' && axis.layer.spec.kind === 'linear');
+      const inConvolution = uses.some((axis) => CONVOLUTIONS.has(axis.layer.spec.kind));
+      const refused = uses.some((axis) => axis.side === 'out' && ignored.has(axis.layer));
+      if (root && !inConvolution && !refused) yield this.#fullGroup(root, [leaf]);
+    }
+  }
+
+  /** Free dimensions inside attention heads: the channels that every head has alike. */
+  channelsInHeads(): ReadonlySet<DimTerm> {
+    const heads = new Set([...this.getHeadGroups()].flatMap((group) => [...group.cells.keys()]));
+    const inside = this.layers
+      .flatMap(({ axes }) => axes)
+      .filter(({ term }) => leavesOf(term).some((leaf) => heads.has(leaf)));
+    return new Set(inside.flatMap(({ term }) => [...primaryLeaves(term)].filter((leaf) => !heads.has(leaf))));
+  }
+
+  /** Numbers of heads of every layer whose output channels lie in heads, by layer name. */
+  numHeads(): ReadonlyMap<string, number> {
+    const heads = new Map<string, number>();
+    for (const group of this.getHeadGroups()) {
+      for (const { axis } of group.items) {
+        const before = heads.get(axis.layer.name) ?? 1;
+        if (axis.side === 'out') heads.set(axis.layer.name, before * numericSize([...group.cells.keys()][0]));
+      }
+    }
+    return heads;
+  }
+
   #fullGroup(root: LayerAxis, leaves: readonly DimTerm[]): Group {
-    const cells = new Map<DimTerm, Set<number>>();
-    for (const leaf of leaves) cells.set(leaf, new Set(Array.from({ length: numericSize(leaf) }, (_, c) => c)));
-    return new Group(this, root, this.#rootIndices(root, cells), cells);
+    return this.groupOfCells(root, new Map(leaves.map((leaf) => [leaf, allChannels(leaf)])));
   }
 
   /** Prunes several groups at once: every tensor is copied once. */
@@ -192,4 +255,20 @@ export class DependencyGraph {
     this.#carriers ??= new Carriers(this.analysis);
     return traverse(this.#carriers, root, leaves);
   }
+}
+
+const CONVOLUTIONS: ReadonlySet<string> = new Set(['conv', 'depthwiseConv', 'convTranspose']);
+
+function allChannels(leaf: DimTerm): Set<number> {
+  return new Set(Array.from({ length: numericSize(leaf) }, (_, channel) => channel));
+}
+
+function channelGroupsOf(model: Model, options: BuildOptions): ChannelGroups[] {
+  const read = (given: Readonly<Record<string, number>> | undefined, side: 'out' | 'in'): ChannelGroups[] =>
+    Object.entries(given ?? {}).map(([name, groups]) => ({ layer: model.layer(name).node, side, groups }));
+  return [
+    ...read(options.inChannelGroups, 'in'),
+    ...read(options.outChannelGroups, 'out'),
+    ...read(options.numHeads, 'out'),
+  ];
 }

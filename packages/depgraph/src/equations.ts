@@ -22,6 +22,8 @@ export interface Mixing extends Consumption {
 }
 
 export interface SolvedTerms {
+  /** Where the terms live; further equations may be stated there before anything is pruned. */
+  readonly universe: TermUniverse;
   /** Terms of every value whose rank is known, one per axis. */
   readonly axes: Map<string, readonly DimTerm[]>;
   readonly consumptions: readonly Consumption[];
@@ -38,7 +40,7 @@ export function solveTerms(model: Model, shapes: ShapeTable, options: SolveOptio
   const solver = new Solver(model, shapes);
   solver.stateNodes();
   if (!options.open) solver.freezeBoundary();
-  return { axes: solver.axes, consumptions: solver.consumptions, mixings: solver.mixings };
+  return { universe: solver.universe, axes: solver.axes, consumptions: solver.consumptions, mixings: solver.mixings };
 }
 
 class Solver {

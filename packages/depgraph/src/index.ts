@@ -1,4 +1,6 @@
+export { type AdjacencyOptions, drawDependencyGraph, drawGroups } from './adjacency.ts';
 export { type Analysis, analyse, mixingsOf, termOf } from './analysis.ts';
+export { type Cost, CostModel } from './cost-model.ts';
 export {
   type CountConvention,
   CountError,
@@ -15,6 +17,7 @@ export {
   DependencyGraph,
   type HistoryEntry,
 } from './dependency-graph.ts';
+export { type DotOptions, dependencyGraphToDot, groupsToDot } from './dot.ts';
 export type { Consumption, Mixing } from './equations.ts';
 export { gatherAxes, type RawTensor } from './gather.ts';
 export { type Dependency, Group, type GroupItem, type IndexPairs } from './group.ts';
@@ -28,6 +31,7 @@ export {
   traceOrder,
 } from './layers.ts';
 export { nodeLabel } from './node-view.ts';
+export { printCount } from './print-count.ts';
 export * from './pruning-function.ts';
 export { type LeafRemoval, RewriteError, removeChannels } from './rewrite.ts';
 export { primaryLeaves, type RemovedCells } from './selection.ts';

@@ -71,11 +71,12 @@ export function removeChannels(analysis: Analysis, removal: LeafRemoval): void {
   commit(analysis, staged, removal);
 }
 
-/** Sizes of terms once the removal is done. */
+/** Sizes of terms once the removal is done; only how many channels of each leaf stay matters. */
 export class SizesAfter {
-  readonly #removal: LeafRemoval;
+  readonly #removal: ReadonlyMap<DimTerm, { readonly length: number }>;
+  readonly #known = new Map<DimTerm, Dim>();
 
-  constructor(removal: LeafRemoval) {
+  constructor(removal: ReadonlyMap<DimTerm, { readonly length: number }>) {
     this.#removal = removal;
   }
 
@@ -83,6 +84,15 @@ export class SizesAfter {
     const root = find(t);
     if (root.kind === 'leaf') return this.#removal.get(root)?.length ?? root.count;
     if (root.kind === 'fixed') return root.count;
+    let size = this.#known.get(root);
+    if (size === undefined) {
+      size = this.#combine(root);
+      this.#known.set(root, size);
+    }
+    return size;
+  }
+
+  #combine(root: DimTerm): Dim {
     const sizes = root.children.map((child) => this.of(child));
     if (sizes.some((size) => typeof size === 'string')) return root.size;
     const numbers = sizes as number[];

@@ -40,23 +40,50 @@ export function outerLeaves(layers: readonly PrunableLayer[]): Set<DimTerm> {
 }
 
 /**
- * The channels that indices along an axis mean; a unit is meant as a whole by any of its indices.
+ * The channels that indices along an axis mean. A unit is meant as a whole by any of its indices: the same local channel
+ * of every group; but indices that are exactly whole groups (whole attention heads) mean these.
  * @throws LayerError for an index out of range or given twice, or a channel that may not change
  */
 export function cellsAt(root: LayerAxis, idxs: readonly number[]): RemovedCells {
   checkIndices(root, idxs);
   const wanted = new Set(idxs);
+  const primary = primaryLeaves(root.term);
+  const chosen = cellsOf(root.term, primary, wanted);
+  if (chosen.missed === undefined && chosen.size === wanted.size) return chosen.cells;
+  for (const leaf of leavesOf(root.term)) {
+    const whole = primary.has(leaf) ? undefined : cellsOf(root.term, new Set([leaf]), wanted);
+    if (whole && whole.missed === undefined && whole.size === wanted.size) return whole.cells;
+  }
+  if (chosen.missed !== undefined) throw fixedChannel(root, chosen.missed);
+  return chosen.cells;
+}
+
+/** Channels of some leaves that indices lie in: how many indices these channels have, and an index that is in none. */
+function cellsOf(
+  term: DimTerm,
+  leaves: ReadonlySet<DimTerm>,
+  wanted: ReadonlySet<number>,
+): { readonly cells: RemovedCells; readonly size: number; readonly missed: number | undefined } {
   const cells = new Map<DimTerm, Set<number>>();
   const covered = new Set<number>();
-  forEachCell(root.term, primaryLeaves(root.term), (leaf, channel, index) => {
+  forEachCell(term, leaves, (leaf, channel, index) => {
     if (!wanted.has(index)) return;
     covered.add(index);
     const channels = cells.get(leaf);
     if (channels) channels.add(channel);
     else cells.set(leaf, new Set([channel]));
   });
-  for (const index of wanted) if (!covered.has(index)) throw fixedChannel(root, index);
-  return cells;
+  const size = axisIndices(term, cells).length;
+  return { cells, size, missed: [...wanted].find((index) => !covered.has(index)) };
+}
+
+/** Ascending indices along an axis that lie in some channels. */
+export function axisIndices(term: DimTerm, cells: RemovedCells): Int32Array {
+  const found = new Set<number>();
+  forEachCell(term, new Set(cells.keys()), (leaf, channel, index) => {
+    if (cells.get(leaf)!.has(channel)) found.add(index);
+  });
+  return Int32Array.from(found).sort();
 }
 
 /** Channels of each leaf that stay when several requests are carried out together. */
@@ -137,14 +164,19 @@ function checkIndices(root: LayerAxis, idxs: readonly number[]): void {
 }
 
 function fixedChannel(root: LayerAxis, index: number): LayerError {
+  return fixed(root, `channel ${index} may not change`);
+}
+
+/** The error for a layer none of whose channels may change. */
+export function fixedLayer(root: LayerAxis): LayerError {
+  return fixed(root, `none of its ${root.side}put channels may change`);
+}
+
+function fixed(root: LayerAxis, what: string): LayerError {
   const reasons = [...fixedReasons(root.term)].map((reason) => reason.because);
-  return new LayerError(
-    'FIXED_CHANNEL',
-    `channel ${index} may not change${reasons.length ? ` because ${reasons.join('; ')}` : ''}`,
-    {
-      node: root.layer.name,
-      operator: root.layer.node.opType,
-      repair: 'Choose other channels or another layer; explain(layer) lists what is fixed.',
-    },
-  );
+  return new LayerError('FIXED_CHANNEL', `${what}${reasons.length ? ` because ${reasons.join('; ')}` : ''}`, {
+    node: root.layer.name,
+    operator: root.layer.node.opType,
+    repair: 'Choose other channels or another layer; explain(layer) lists what is fixed.',
+  });
 }

@@ -29,9 +29,12 @@ export class TermUniverse {
     return new DimTerm(this.#nextId++, 'sum', 0, kept);
   }
 
-  /** Row-major merge. Fixed factors of size 1 vanish; nested products are flattened. */
+  /** Row-major merge. Factors of size 1 have to stay, and vanish; nested products are flattened. */
   product(factors: readonly DimTerm[]): DimTerm {
-    const flat = flattenProduct(factors).filter((t) => !(t.kind === 'fixed' && t.count === 1));
+    const all = flattenProduct(factors);
+    for (const t of all)
+      if (sizeOf(t) === 1) this.freeze(t, { because: 'without it nothing of a merged axis is left' });
+    const flat = all.filter((t) => sizeOf(t) !== 1);
     if (flat.length === 1) return flat[0];
     if (flat.length === 0) return this.fixed(1, { because: 'it has one element' });
     return new DimTerm(this.#nextId++, 'product', 0, flat);
@@ -62,8 +65,8 @@ export class TermUniverse {
       this.freeze(other, fixed.reason ?? { because: 'it meets a fixed dimension', ...where });
     } else if (x.kind === 'product' && y.kind === 'product') {
       if (!this.#unifyProducts(x, y, where)) this.#giveUp(x, y, where, 'the axes factor in ways that do not match');
-    } else if (!this.#unifySums(x, y, where)) {
-      this.#giveUp(x, y, where, 'the cut points of the axes do not fall between whole channels');
+    } else {
+      this.#unifySums(x, y, where);
     }
   }
 
@@ -74,12 +77,12 @@ export class TermUniverse {
 
   #unifyLeaf(x: DimTerm, y: DimTerm): void {
     const [leaf, other] = x.kind === 'leaf' && !(y.kind === 'leaf' && y.id > x.id) ? [x, y] : [y, x];
-    if (other.kind === 'leaf') other.role = strongerRole(leaf.role, other.role);
+    giveRole(other, leaf.role);
     leaf.alias = other;
     leaf.children = [];
   }
 
-  #unifySums(a: DimTerm, b: DimTerm, where: Omit<FixedReason, 'because'>): boolean {
+  #unifySums(a: DimTerm, b: DimTerm, where: Omit<FixedReason, 'because'>): void {
     const left = [a];
     const right = [b];
     while (left.length > 0 && right.length > 0) {
@@ -96,15 +99,12 @@ export class TermUniverse {
         continue;
       }
       const larger = sx > sy ? left : right;
-      const halves = this.split(larger[0], Math.min(sx, sy));
-      if (!halves) return false;
-      larger.splice(0, 1, ...halves);
+      larger.splice(0, 1, ...this.split(larger[0], Math.min(sx, sy)));
     }
-    return true;
   }
 
-  /** Cuts a term in two after `at` channels; undefined where the cut would go through a channel. */
-  split(t: DimTerm, at: number): [DimTerm, DimTerm] | undefined {
+  /** Cuts a term in two after `at` channels; neither half is empty. */
+  split(t: DimTerm, at: number): [DimTerm, DimTerm] {
     const root = find(t);
     const n = numericSize(root);
     if (root.kind === 'fixed') {
@@ -116,28 +116,42 @@ export class TermUniverse {
       root.alias = this.sum(halves);
       return halves;
     }
-    if (root.kind === 'sum') return this.#splitSum(root, at);
-    const [outer, ...inner] = root.children;
-    const innerSize = n / numericSize(outer);
-    if (at % innerSize !== 0) return undefined;
-    const halves = this.split(outer, at / innerSize);
-    return halves && [this.product([halves[0], ...inner]), this.product([halves[1], ...inner])];
+    return root.kind === 'sum' ? this.#splitSum(root, at) : this.#splitProduct(root, at);
   }
 
-  #splitSum(root: DimTerm, at: number): [DimTerm, DimTerm] | undefined {
+  #splitSum(root: DimTerm, at: number): [DimTerm, DimTerm] {
     let offset = 0;
-    for (const [i, part] of root.children.entries()) {
-      const size = numericSize(part);
-      const before = root.children.slice(0, i);
-      const after = root.children.slice(i + 1);
-      if (offset === at) return [this.sum(before), this.sum([part, ...after])];
-      if (offset + size > at) {
-        const halves = this.split(part, at - offset);
-        return halves && [this.sum([...before, halves[0]]), this.sum([halves[1], ...after])];
-      }
-      offset += size;
-    }
-    return undefined;
+    let i = 0;
+    for (; offset + numericSize(root.children[i]) < at; i++) offset += numericSize(root.children[i]);
+    const before = root.children.slice(0, i);
+    const after = root.children.slice(i + 1);
+    const part = root.children[i];
+    if (offset + numericSize(part) === at) return [this.sum([...before, part]), this.sum(after)];
+    const halves = this.split(part, at - offset);
+    return [this.sum([...before, halves[0]]), this.sum([halves[1], ...after])];
+  }
+
+  /** Cuts between two outer channels, or through one: that one has to stay then, and the inner channels are cut. */
+  #splitProduct(root: DimTerm, at: number): [DimTerm, DimTerm] {
+    const [outer, ...rest] = root.children;
+    const inner = this.product(rest);
+    const whole = Math.floor(at / numericSize(inner));
+    const through = at % numericSize(inner);
+    const [before, behind] = this.#splitOff(outer, whole);
+    if (through === 0) return [this.product([...before, inner]), this.product([...behind, inner])];
+    const [[one], after] = this.#splitOff(behind[0], 1);
+    this.freeze(one, { because: 'its channels are cut apart' });
+    const halves = this.split(inner, through);
+    const around = (term: DimTerm[]): DimTerm[] => (term.length > 0 ? [this.product([...term, inner])] : []);
+    return [this.sum([...around(before), halves[0]]), this.sum([halves[1], ...around(after)])];
+  }
+
+  /** As `split`, where either half may be empty. */
+  #splitOff(t: DimTerm, at: number): [DimTerm[], DimTerm[]] {
+    if (at === 0) return [[], [t]];
+    if (at === numericSize(t)) return [[t], []];
+    const [before, after] = this.split(t, at);
+    return [[before], [after]];
   }
 
   #unifyProducts(a: DimTerm, b: DimTerm, where: Omit<FixedReason, 'because'>): boolean {
@@ -159,39 +173,32 @@ export class TermUniverse {
       rest.push(factors[0]);
       this.unify(factors[1], smaller, where);
     }
-    for (const t of [...left, ...right]) this.freeze(t, { because: 'an axis of one element is merged away', ...where });
     return true;
   }
 
   /** Writes a term as outer x inner channels in row-major order; undefined where the sizes do not divide. */
   factor(t: DimTerm, inner: number, where: Omit<FixedReason, 'because'>): [DimTerm, DimTerm] | undefined {
-    const root = find(t);
-    const n = numericSize(root);
+    const n = numericSize(t);
     if (n % inner !== 0) return undefined;
-    if (root.kind === 'fixed') {
-      const reason = root.reason ?? { because: 'it is fixed' };
-      return [this.fixed(n / inner, reason), this.fixed(inner, reason)];
-    }
-    if (root.kind === 'sum') return this.#factorSum(root, inner, where);
-    const factors: [DimTerm, DimTerm] = [this.leaf(n / inner, 'group'), this.leaf(inner, root.role)];
-    const product = new DimTerm(this.#nextId++, 'product', 0, factors);
-    if (root.kind === 'leaf') root.alias = product;
-    else if (!this.#unifyProducts(root, product, where)) return undefined;
+    if (n === inner) return [this.product([]), t];
+    const factors: [DimTerm, DimTerm] = [this.leaf(n / inner), this.leaf(inner)];
+    this.unify(t, this.product(factors), where);
     return factors;
   }
+}
 
-  #factorSum(root: DimTerm, inner: number, where: Omit<FixedReason, 'because'>): [DimTerm, DimTerm] | undefined {
-    if (root.children.some((part) => numericSize(part) % inner !== 0)) return undefined;
-    const shared = this.leaf(inner);
-    const outer: DimTerm[] = [];
-    for (const part of root.children) {
-      const factors = this.factor(part, inner, where);
-      if (!factors) return undefined;
-      this.unify(factors[1], shared, where);
-      outer.push(factors[0]);
-    }
-    return [this.sum(outer), shared];
-  }
+/**
+ * Adds what is known of the role of a whole axis to its leaves, so that it does not matter whether an axis gets its role
+ * before or after it is refined. Of channels in row-major order the innermost factor counts channels, the others groups.
+ */
+function giveRole(t: DimTerm, role: TermRole | undefined): void {
+  const root = find(t);
+  if (root.kind === 'leaf') root.role = strongerRole(root.role, role);
+  if (!role) return;
+  root.children.forEach((child, i) => {
+    const outer = root.kind === 'product' && i < root.children.length - 1;
+    giveRole(child, outer ? 'group' : role);
+  });
 }
 
 function strongerRole(a: TermRole | undefined, b: TermRole | undefined): TermRole | undefined {

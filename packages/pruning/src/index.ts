@@ -1,3 +1,4 @@
+export type { BudgetResult } from './budget.ts';
 export { BNScaleImportance, CriterionError, FPGMImportance, LAMPImportance, RandomImportance } from './criteria.ts';
 export {
   GroupMagnitudeImportance,

@@ -17,7 +17,7 @@ export type PruningRatioDict =
 export interface PrunerOptions extends BuildOptions {
   /** What makes a channel worth keeping. */
   readonly importance: Importance;
-  /** Share of channels to remove, in [0, 1). Default 0.5. */
+  /** Share of channels to remove, in [0, 1). Default 0.5. A budget takes its place. */
   readonly pruningRatio?: number;
   /** Ratios of single layers, instead of `pruningRatio`. */
   readonly pruningRatioDict?: PruningRatioDict;
@@ -37,23 +37,37 @@ export interface PrunerOptions extends BuildOptions {
   readonly ignoredInputs?: readonly LayerSelector[];
   /** Channels that stay are a multiple of this, where the group has as many. */
   readonly roundTo?: number;
+  /** Weights and biases to keep: a share in (0, 1) or a number. The pruning ratio is found. */
+  readonly targetParams?: number;
+  /** Multiply-accumulates to keep: a share in (0, 1) or a number. The pruning ratio is found. */
+  readonly targetMacs?: number;
+  /** File size to keep: a share in (0, 1) or a number of bytes. The pruning ratio is found. */
+  readonly targetBytes?: number;
+  /** Remove whole attention heads, by `headPruningRatio`. Default false. */
+  readonly pruneNumHeads?: boolean;
+  /** Remove channels inside attention heads, the same in every head. Default true. */
+  readonly pruneHeadDims?: boolean;
+  /** Share of heads to remove, in [0, 1). Default 0. */
+  readonly headPruningRatio?: number;
+  /** Shares of heads of single layers, by name or pattern, instead of `headPruningRatio`. */
+  readonly headPruningRatioDict?: PruningRatioDict;
   /** Operator types of layers that may be the root of a group. Default: convolutions and fully connected layers. */
   readonly rootOpTypes?: readonly string[];
 }
 
+type Defaulted =
+  | 'pruningRatio'
+  | 'maxPruningRatio'
+  | 'globalPruning'
+  | 'isomorphic'
+  | 'iterativeSteps'
+  | 'iterativePruningRatioScheduler'
+  | 'pruneNumHeads'
+  | 'pruneHeadDims'
+  | 'headPruningRatio';
+
 /** Options with defaults filled in. */
-export type ResolvedOptions = PrunerOptions &
-  Required<
-    Pick<
-      PrunerOptions,
-      | 'pruningRatio'
-      | 'maxPruningRatio'
-      | 'globalPruning'
-      | 'isomorphic'
-      | 'iterativeSteps'
-      | 'iterativePruningRatioScheduler'
-    >
-  >;
+export type ResolvedOptions = PrunerOptions & Required<Pick<PrunerOptions, Defaulted>>;
 
 /**
  * Fills in defaults.
@@ -72,9 +86,15 @@ export function resolveOptions(options: PrunerOptions): ResolvedOptions {
     isomorphic: options.isomorphic ?? false,
     iterativeSteps: options.iterativeSteps ?? 1,
     iterativePruningRatioScheduler: options.iterativePruningRatioScheduler ?? linearScheduler,
+    pruneNumHeads: options.pruneNumHeads ?? false,
+    pruneHeadDims: options.pruneHeadDims ?? true,
+    headPruningRatio: options.headPruningRatio ?? 0,
   };
   checkRange('pruningRatio', resolved.pruningRatio, 0, 1);
   checkRange('maxPruningRatio', resolved.maxPruningRatio, 0, 1, true);
+  checkRange('headPruningRatio', resolved.headPruningRatio, 0, 1);
+  for (const [, ratio] of ratioEntries(resolved.headPruningRatioDict)) checkRange('headPruningRatioDict', ratio, 0, 1);
+  checkBudget(resolved);
   checkPositiveInteger('iterativeSteps', resolved.iterativeSteps);
   if (resolved.roundTo !== undefined) checkPositiveInteger('roundTo', resolved.roundTo);
   for (const [, ratio] of ratioEntries(resolved.pruningRatioDict)) checkRange('pruningRatioDict', ratio, 0, 1);
@@ -86,4 +106,24 @@ export function ratioEntries(dict: PruningRatioDict | undefined): (readonly [rea
   if (!dict) return [];
   const pairs = Array.isArray(dict) ? dict : Object.entries(dict);
   return pairs.map(([key, ratio]) => [Array.isArray(key) ? key : [key], ratio] as const);
+}
+
+const BUDGETS = ['targetParams', 'targetMacs', 'targetBytes'] as const;
+
+/** The budget that is asked for, if any: which cost, and how much of it may stay. */
+export function budgetOf(
+  options: PrunerOptions,
+): { readonly option: (typeof BUDGETS)[number]; readonly target: number } | undefined {
+  const option = BUDGETS.find((name) => options[name] !== undefined);
+  return option && { option, target: options[option]! };
+}
+
+function checkBudget(options: PrunerOptions): void {
+  const given = BUDGETS.filter((name) => options[name] !== undefined);
+  if (given.length > 1) throw optionError(given[1], options[given[1]], `nothing, because ${given[0]} is given`);
+  for (const name of given) {
+    const target = options[name]!;
+    if (!(target > 0) || !Number.isFinite(target))
+      throw optionError(name, target, 'a share in (0, 1) or a number above 1');
+  }
 }

@@ -3,14 +3,25 @@
  * The algorithm and the option names are those of Torch-Pruning's BasePruner, so that the same model and options give
  * the same channels.
  */
-import { DependencyGraph, type Group, type HistoryEntry, type PrunableLayer } from '@onnx-pruning/depgraph';
-import type { Model } from '@onnx-pruning/onnx';
+import {
+  CostModel,
+  DependencyGraph,
+  type DimTerm,
+  type Group,
+  type HistoryEntry,
+  numericSize,
+  type PrunableLayer,
+  type PruningFunction,
+} from '@onnx-pruning/depgraph';
+import type { Layer, Model } from '@onnx-pruning/onnx';
+import { type BudgetResult, meetBudget } from './budget.ts';
 import { scoreGroup } from './importance.ts';
+import { checkRange } from './options.ts';
 import { createPlan, type Plan } from './plan.ts';
-import { type PrunerOptions, type ResolvedOptions, ratioEntries, resolveOptions } from './pruner-options.ts';
-import { type Candidate, type Choice, rank } from './scopes.ts';
+import { budgetOf, type PrunerOptions, type ResolvedOptions, ratioEntries, resolveOptions } from './pruner-options.ts';
+import { ascending, type Candidate, type Choice, rank } from './scopes.ts';
 import { selectLayers } from './select-layers.ts';
-import { unitsOf } from './units.ts';
+import { groupOfUnits, unitsOf } from './units.ts';
 
 /** Ratios per step and scope of one layer. */
 interface LayerRatio {
@@ -28,7 +39,13 @@ export class BasePruner {
   readonly #ignoredOutputs: readonly PrunableLayer[];
   readonly #ignoredInputs: ReadonlySet<PrunableLayer>;
   readonly #initialUnits = new Map<string, number>();
-  readonly #initialSizes = new Map<string, number>();
+  /** Units of every free dimension at its first step, by its first leaf. */
+  readonly #initialSizes = new Map<DimTerm, number>();
+  readonly #headRatios: readonly number[];
+  readonly #headRatiosByLayer: ReadonlyMap<PrunableLayer, LayerRatio>;
+  readonly #budget: ReturnType<typeof budgetOf>;
+  #initialCost: number | undefined;
+  #budgetResult: BudgetResult | undefined;
 
   /**
    * Analyses the model; it is changed by step(), in place.
@@ -39,7 +56,10 @@ export class BasePruner {
     this.graph = new DependencyGraph().buildDependency(model, options);
     const { pruningRatio, iterativeSteps, iterativePruningRatioScheduler: schedule } = this.options;
     this.#ratios = schedule(pruningRatio, iterativeSteps);
-    this.#layerRatios = this.#scopedRatios();
+    this.#layerRatios = this.#scopedRatios('pruningRatioDict');
+    this.#headRatios = schedule(this.options.headPruningRatio, iterativeSteps);
+    this.#headRatiosByLayer = this.#scopedRatios('headPruningRatioDict');
+    this.#budget = budgetOf(this.options);
     const select = (option: 'ignoredLayers' | 'ignoredInputs'): PrunableLayer[] =>
       (options[option] ?? []).flatMap((selector) => selectLayers(this.graph, selector, option));
     this.#ignoredOutputs = select('ignoredLayers');
@@ -75,6 +95,28 @@ export class BasePruner {
     return this.graph.pruningHistory();
   }
 
+  /** Prunes an unpruned model as a recorded history says; the same bytes come out. */
+  loadPruningHistory(history: readonly HistoryEntry[]): void {
+    this.graph.loadPruningHistory(history);
+  }
+
+  /**
+   * Prunes one layer's group by hand.
+   * @param ratioOrIdxs the share of channels to remove, least important first; or the indices to remove
+   * @throws OptionError for a ratio outside [0, 1); LayerError for indices that do not exist
+   */
+  pruneWidth(layer: Layer | string, fn: PruningFunction, ratioOrIdxs: number | readonly number[]): void {
+    if (typeof ratioOrIdxs !== 'number') {
+      this.graph.getPruningGroup(layer, fn, ratioOrIdxs).prune();
+      return;
+    }
+    checkRange('ratio', ratioOrIdxs, 0, 1);
+    const group = this.graph.getFullGroup(layer, fn);
+    const units = unitsOf(group, scoreGroup(this.options.importance, group) ?? new Float32Array(group.idxs.length));
+    const count = units.scores.length - Math.trunc(units.scores.length * (1 - ratioOrIdxs));
+    if (count > 0) groupOfUnits(units, ascending(units.scores).slice(0, count)).prune();
+  }
+
   /** Everything that was removed since the pruner was made. */
   plan(): Plan {
     return createPlan(this.graph, this.#reason());
@@ -95,52 +137,83 @@ export class BasePruner {
   *#choose(): Generator<Group> {
     if (this.#step > this.options.iterativeSteps) return;
     const candidates = this.#offeredGroups().flatMap((group) => this.#candidate(group) ?? []);
-    for (const { units, removed } of rank(candidates, this.#initialUnits, this.options)) {
-      const group = this.#groupOfChoice({ units, removed });
-      if (group && this.graph.checkPruningGroup(group)) yield group;
+    const heads = this.#headCandidates();
+    const channels = this.#budget ? this.#meetBudget(candidates) : rank(candidates, this.#initialUnits, this.options);
+    const wholeHeads = rank(heads, this.#initialUnits, { globalPruning: this.options.globalPruning });
+    for (const { units, removed } of [...channels, ...wholeHeads]) {
+      if (removed.length === 0) continue;
+      const group = groupOfUnits(units, removed);
+      if (this.graph.checkPruningGroup(group)) yield group;
     }
   }
 
-  #groupOfChoice({ units, removed }: Choice): Group | undefined {
-    if (removed.length === 0) return undefined;
-    return this.graph.groupOf(
-      units.group.root,
-      removed.map((unit) => units.roots[unit]),
-    );
+  #meetBudget(candidates: readonly Candidate[]): readonly Choice[] {
+    const { option, target } = this.#budget!;
+    const model = new CostModel(this.graph.analysis, this.options);
+    const measure = { targetParams: 'params', targetMacs: 'macs', targetBytes: 'bytes' } as const;
+    const costOf = (choices: readonly Choice[]): number => model.after(channelsLeft(choices))[measure[option]];
+    this.#initialCost ??= costOf([]);
+    const final = target < 1 ? target : target / this.#initialCost;
+    const shares = this.options.iterativePruningRatioScheduler(1 - final, this.options.iterativeSteps);
+    const wanted = this.#initialCost * (1 - shares[this.#step]);
+    const { choices, result } = meetBudget({ candidates, options: this.options, target: wanted, costOf });
+    this.#budgetResult = result;
+    return choices;
+  }
+
+  /** What came of `targetParams`, `targetMacs` or `targetBytes` in the last step; undefined without a budget. */
+  get budget(): BudgetResult | undefined {
+    return this.#budgetResult;
   }
 
   #offeredGroups(): Group[] {
-    const groups = [
-      ...this.graph.getAllGroups({ ignoredLayers: this.#ignoredOutputs, rootOpTypes: this.options.rootOpTypes }),
-    ];
-    if (this.#ignoredInputs.size === 0) return groups;
-    const frozen = (group: Group): boolean =>
-      group.items.some(({ axis }) => axis.side === 'in' && this.#ignoredInputs.has(axis.layer));
-    return groups.filter((group) => !frozen(group));
+    const { rootOpTypes, pruneHeadDims } = this.options;
+    const groups = [...this.graph.getAllGroups({ ignoredLayers: this.#ignoredOutputs, rootOpTypes })];
+    const inHeads = pruneHeadDims ? new Set() : this.graph.channelsInHeads();
+    return groups.filter(
+      (group) => !this.#inputsIgnored(group) && ![...group.cells.keys()].some((leaf) => inHeads.has(leaf)),
+    );
+  }
+
+  #inputsIgnored(group: Group): boolean {
+    if (this.#ignoredInputs.size === 0) return false;
+    return group.items.some(({ axis }) => axis.side === 'in' && this.#ignoredInputs.has(axis.layer));
   }
 
   #candidate(group: Group): Candidate | undefined {
+    const own = this.#ownRatio(group, this.#layerRatios);
+    const ratio = (own?.ratios ?? this.#ratios)[this.#step];
+    return this.#scored(group, ratio, own?.scope ?? this.#defaultScope(group));
+  }
+
+  #headCandidates(): Candidate[] {
+    if (!this.options.pruneNumHeads) return [];
+    const { globalPruning } = this.options;
+    return [...this.graph.getHeadGroups({ ignoredLayers: this.#ignoredOutputs })].flatMap((group) => {
+      const own = this.#ownRatio(group, this.#headRatiosByLayer);
+      const [leaf] = group.cells.keys();
+      const scope = globalPruning ? 'all heads' : `heads ${group.root.layer.name} ${leaf.id}`;
+      const ratio = (own?.ratios ?? this.#headRatios)[this.#step];
+      return this.#inputsIgnored(group) ? [] : (this.#scored(group, ratio, own?.scope ?? scope) ?? []);
+    });
+  }
+
+  #scored(group: Group, ratio: number, scope: string): Candidate | undefined {
     const scores = scoreGroup(this.options.importance, group);
     if (!scores) return undefined;
     const units = unitsOf(group, scores);
-    const name = group.root.layer.name;
     const now = units.scores.length;
-    if (!this.#initialSizes.has(name)) this.#initialSizes.set(name, now);
-    const fewest = Math.max(1, Math.ceil(this.#initialSizes.get(name)! * (1 - this.options.maxPruningRatio)));
-    if (now <= fewest) return undefined;
-    const own = this.#ownRatio(group);
-    return {
-      units,
-      ratio: (own?.ratios ?? this.#ratios)[this.#step],
-      scope: own?.scope ?? this.#defaultScope(group),
-      limit: now - fewest,
-    };
+    const [leaf] = group.cells.keys();
+    const first = this.#initialSizes.get(leaf) ?? now;
+    this.#initialSizes.set(leaf, first);
+    const fewest = Math.max(1, Math.ceil(first * (1 - this.options.maxPruningRatio)));
+    return now > fewest ? { units, ratio, scope, limit: now - fewest } : undefined;
   }
 
-  #ownRatio(group: Group): LayerRatio | undefined {
-    if (this.#layerRatios.size === 0) return undefined;
+  #ownRatio(group: Group, ratios: ReadonlyMap<PrunableLayer, LayerRatio>): LayerRatio | undefined {
+    if (ratios.size === 0) return undefined;
     for (const { axis } of group.items) {
-      const found = axis.side === 'out' ? this.#layerRatios.get(axis.layer) : undefined;
+      const found = axis.side === 'out' ? ratios.get(axis.layer) : undefined;
       if (found) return found;
     }
     return undefined;
@@ -151,16 +224,14 @@ export class BasePruner {
     return this.options.globalPruning ? 'all groups' : `group ${group.root.layer.name}`;
   }
 
-  #scopedRatios(): Map<PrunableLayer, LayerRatio> {
+  #scopedRatios(option: 'pruningRatioDict' | 'headPruningRatioDict'): Map<PrunableLayer, LayerRatio> {
     const found = new Map<PrunableLayer, LayerRatio>();
-    const { iterativePruningRatioScheduler: schedule, iterativeSteps, pruningRatioDict } = this.options;
-    ratioEntries(pruningRatioDict).forEach(([selectors, ratio], i) => {
+    const { iterativePruningRatioScheduler: schedule, iterativeSteps, globalPruning } = this.options;
+    ratioEntries(this.options[option]).forEach(([selectors, ratio], i) => {
       const ratios = schedule(ratio, iterativeSteps);
-      for (const selector of selectors) {
-        for (const layer of selectLayers(this.graph, selector, 'pruningRatioDict')) {
-          const shared = selectors.length > 1 || this.options.globalPruning;
-          found.set(layer, { ratios, scope: shared ? `ratio ${i}` : `ratio ${i} ${layer.name}` });
-        }
+      const shared = selectors.length > 1 || globalPruning;
+      for (const layer of selectors.flatMap((selector) => selectLayers(this.graph, selector, option))) {
+        found.set(layer, { ratios, scope: shared ? `${option} ${i}` : `${option} ${i} ${layer.name}` });
       }
     });
     return found;
@@ -170,4 +241,18 @@ export class BasePruner {
 /** Operators on the way of a group's channels: groups with the same ones are isomorphic. */
 function structureOf(group: Group): string {
   return group.traversal.operators.join(' ');
+}
+
+/** Channels that each leaf keeps after some choices. */
+function channelsLeft(choices: readonly Choice[]): Map<DimTerm, { readonly length: number }> {
+  const left = new Map<DimTerm, { length: number }>();
+  for (const { units, removed } of choices) {
+    for (const unit of removed) {
+      const [leaf] = units.cells[unit];
+      const now = left.get(leaf) ?? { length: numericSize(leaf) };
+      now.length--;
+      left.set(leaf, now);
+    }
+  }
+  return left;
 }

@@ -62,10 +62,9 @@ export function ascending(scores: Float64Array): number[] {
   return Array.from(scores.keys()).sort((a, b) => scores[a] - scores[b] || a - b);
 }
 
-/** Removes as many more as it takes to leave a multiple of `roundTo`; 0 when that would leave nothing. */
+/** Removes as many more as it takes to leave a multiple of `roundTo`, but leaves that many; 0 when there are no more. */
 function roundedCount(count: number, total: number, roundTo: number | undefined): number {
   if (!roundTo || count === 0) return count;
   const left = total - count;
-  const rounded = left - (left % roundTo);
-  return rounded === 0 ? 0 : total - rounded;
+  return Math.max(0, total - Math.max(roundTo, left - (left % roundTo)));
 }

@@ -1,9 +1,9 @@
 /**
- * Matrix products: Gemm and MatMul. They state which axis is summed over, and that the axes left over carry on; whether
+ * Matrix products: Gemm, MatMul, and FusedMatMul of com.microsoft, which can transpose its operands. They state which axis is summed over, and that the axes left over carry on; whether
  * an operand is a weight or an activation only decides who is named a layer.
  */
 
-import { carry, expectSize } from '../axes.ts';
+import { carry, expectSize, freezeNode } from '../axes.ts';
 import { broadcastDims } from '../broadcast.ts';
 import { NEWEST_OPSET, OLDEST_OPSET } from '../opsets.ts';
 import type {
@@ -104,12 +104,16 @@ function gemmMacs(ctx: CostContext): number {
 // MatMul
 
 /** A vector is a matrix of one row on the left, of one column on the right; that axis is not in the result. */
-function leftAxes(rank: number): MatrixAxes {
-  return { kept: rank >= 2 ? rank - 2 : undefined, summed: rank - 1 };
+function leftAxes(view: NodeView, rank: number): MatrixAxes {
+  if (rank < 2) return { kept: undefined, summed: 0 };
+  const [row, column] = [rank - 2, rank - 1];
+  return view.int('transA', 0) === 0 ? { kept: row, summed: column } : { kept: column, summed: row };
 }
 
-function rightAxes(rank: number): MatrixAxes {
-  return rank >= 2 ? { kept: rank - 1, summed: rank - 2 } : { kept: undefined, summed: 0 };
+function rightAxes(view: NodeView, rank: number): MatrixAxes {
+  if (rank < 2) return { kept: undefined, summed: 0 };
+  const [row, column] = [rank - 2, rank - 1];
+  return view.int('transB', 0) === 0 ? { kept: column, summed: row } : { kept: row, summed: column };
 }
 
 /** The axes before the matrix, which broadcast. */
@@ -122,7 +126,7 @@ function inferMatMul(ctx: InferContext): ValueInfo[] {
   const [a, b] = [ctx.dims(0), ctx.dims(1)];
   if (!a || !b) return [{ elemType }];
   if (a.length === 0 || b.length === 0) ctx.fail('operands of rank 1 or more', 'a scalar');
-  const [left, right] = [leftAxes(a.length), rightAxes(b.length)];
+  const [left, right] = [leftAxes(ctx, a.length), rightAxes(ctx, b.length)];
   expectSize(ctx, 'the summed axis of B of size', a[left.summed], b[right.summed]);
   const dims = [...broadcastDims(ctx, [batchOf(a), batchOf(b)])!];
   if (left.kept !== undefined) dims.push(a[left.kept]);
@@ -132,7 +136,7 @@ function inferMatMul(ctx: InferContext): ValueInfo[] {
 
 function equateMatMul(ctx: EquationContext): void {
   const [a, b, y] = [ctx.in(0), ctx.in(1), ctx.out(0)];
-  const [left, right] = [leftAxes(a.length), rightAxes(b.length)];
+  const [left, right] = [leftAxes(ctx, a.length), rightAxes(ctx, b.length)];
   carry(ctx, a[left.summed], b[right.summed]);
   const rest = [...y];
   if (right.kept !== undefined) ctx.equal(b[right.kept], rest.pop()!);
@@ -150,19 +154,51 @@ function matMulLayer(view: NodeView): LayerSpec | null {
   const input = weightOperand(view);
   const rank = input === undefined ? undefined : view.inputs[input]?.dims?.length;
   if (input === undefined || !rank) return null;
-  const { kept, summed } = input === 0 ? leftAxes(rank) : rightAxes(rank);
+  const { kept, summed } = input === 0 ? leftAxes(view, rank) : rightAxes(view, rank);
   return { kind: 'linear', parameters: [{ input, role: 'weight', out: kept, in: summed }] };
 }
 
 function matMulMacs(ctx: CostContext): number {
-  return multiply(ctx.outDims(0)) * ctx.inDims(0).at(-1)!;
+  const a = ctx.inDims(0);
+  return multiply(ctx.outDims(0)) * a[leftAxes(ctx, a.length).summed]!;
 }
 
 function multiply(sizes: readonly number[]): number {
   return sizes.reduce((n, size) => n * size, 1);
 }
 
-/** Gemm (C optional since opset 11) and MatMul; other versions differ in types only. */
+const matMul: OperatorRecord = {
+  domain: '',
+  opType: 'MatMul',
+  opsets: [OLDEST_OPSET, NEWEST_OPSET],
+  infer: inferMatMul,
+  equations: equateMatMul,
+  resize: nothing,
+  macs: matMulMacs,
+  layer: matMulLayer,
+};
+
+// FusedMatMul
+
+/** Whether the batch axes are transposed as well, which is not followed. */
+function transposesBatch(view: NodeView): boolean {
+  return view.int('transBatchA', 0) !== 0 || view.int('transBatchB', 0) !== 0;
+}
+
+const fusedMatMul: OperatorRecord = {
+  ...matMul,
+  domain: 'com.microsoft',
+  opType: 'FusedMatMul',
+  opsets: [1, 1],
+  infer: (ctx) => (transposesBatch(ctx) ? [{ elemType: elemTypeOf(ctx, 0) }] : inferMatMul(ctx)),
+  equations: (ctx) => {
+    if (transposesBatch(ctx)) freezeNode(ctx, 'its batch axes are transposed');
+    else equateMatMul(ctx);
+  },
+  layer: (view) => (transposesBatch(view) ? null : matMulLayer(view)),
+};
+
+/** Gemm (C optional since opset 11), MatMul and FusedMatMul; other versions differ in types only. */
 export const linearOperators: readonly OperatorRecord[] = [
   {
     domain: '',
@@ -174,14 +210,6 @@ export const linearOperators: readonly OperatorRecord[] = [
     macs: gemmMacs,
     layer: gemmLayer,
   },
-  {
-    domain: '',
-    opType: 'MatMul',
-    opsets: [OLDEST_OPSET, NEWEST_OPSET],
-    infer: inferMatMul,
-    equations: equateMatMul,
-    resize: nothing,
-    macs: matMulMacs,
-    layer: matMulLayer,
-  },
+  matMul,
+  fusedMatMul,
 ];

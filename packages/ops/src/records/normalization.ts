@@ -236,6 +236,17 @@ export const normalizationOperators: readonly OperatorRecord[] = [
     macs: noMacs,
     layer: trailingLayer,
   },
+  // What onnxruntime's optimizer wrote before RMSNormalization was a standard operator, in the standard domain.
+  {
+    domain: '',
+    opType: 'SimplifiedLayerNormalization',
+    opsets: [OLDEST_OPSET, NEWEST_OPSET],
+    infer: inferTrailingNorm,
+    equations: (ctx) => equateTrailingNorm(ctx, 'root mean square'),
+    resize: nothing,
+    macs: noMacs,
+    layer: trailingLayer,
+  },
   {
     domain: '',
     opType: 'LRN',
