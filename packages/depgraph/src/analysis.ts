@@ -5,6 +5,7 @@
 import type { Model, NodeProto } from '@onnx-pruning/onnx';
 import type { OperatorRegistry } from '@onnx-pruning/ops';
 import { type Consumption, type Mixing, type SolvedTerms, type SolveOptions, solveTerms } from './equations.ts';
+import { chooseIndependently } from './families.ts';
 import { collectLayers, type LayerAxis, LayerError, type PrunableLayer, type Side, sideOf } from './layers.ts';
 import { type InputShapes, inferShapes, type ShapeTable } from './shapes.ts';
 import { type DimTerm, find, forEachLeaf, numericSize } from './term.ts';
@@ -29,6 +30,8 @@ export interface ChannelGroups {
 }
 
 export interface AnalysisOptions extends SolveOptions {
+  /** Whether groups may keep different channels (see families.ts). Default false. */
+  readonly independentGroups?: boolean;
   readonly channelGroups?: readonly ChannelGroups[];
 }
 
@@ -50,6 +53,7 @@ export function analyse(
   for (const { copy } of unneeded) forget(shapes, terms, copy.name ?? '');
   const layers = collectLayers(model, shapes, terms.axes);
   for (const { layer, side, groups } of options.channelGroups ?? []) groupChannels(layers, terms, layer, side, groups);
+  if (options.independentGroups) chooseIndependently(terms, shapes);
   return { model, registry, shapes, terms, layers, uses: collectUses(model, layers) };
 }
 

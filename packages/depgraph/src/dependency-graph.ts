@@ -38,9 +38,17 @@ export interface BuildOptions {
   readonly inChannelGroups?: Readonly<Record<string, number>>;
   /** Output channels that lie in groups although no operator says so: number of groups by layer name. */
   readonly outChannelGroups?: Readonly<Record<string, number>>;
+  /**
+   * How channels are chosen inside groups (of grouped convolutions, attention heads): `same` removes the same local
+   * channels from every group, as Torch-Pruning does; `independent` lets every group keep its own, equally many, which
+   * keeps more of what matters at the same cost. Numbers of groups and heads are fixed then. Default `same`.
+   */
+  readonly groupSelection?: GroupSelection;
   /** Numbers of attention heads by layer name, where the graph does not show them. */
   readonly numHeads?: Readonly<Record<string, number>>;
 }
+
+export type GroupSelection = 'same' | 'independent';
 
 export interface AllGroupsOptions {
   /** Layers whose output channels stay; a group that would prune one is not offered. */
@@ -61,6 +69,7 @@ export class DependencyGraph {
   #byName = new Map<string, PrunableLayer>();
   #carriers: Carriers | undefined;
   #outer: ReadonlySet<DimTerm> | undefined;
+  #options: BuildOptions = {};
   readonly #history: HistoryEntry[] = [];
 
   /**
@@ -71,7 +80,11 @@ export class DependencyGraph {
     const shapes: Record<string, readonly (number | string)[] | number> = { ...options.inputShapes };
     for (const [name, { dims }] of Object.entries(options.exampleInputs ?? {})) shapes[name] = dims;
     const registry = registryWith(options.customizedOperators ?? []);
-    this.#analysis = analyse(model, registry, shapes, { channelGroups: channelGroupsOf(model, options) });
+    this.#analysis = analyse(model, registry, shapes, {
+      channelGroups: channelGroupsOf(model, options),
+      independentGroups: options.groupSelection === 'independent',
+    });
+    this.#options = { ...options, inputShapes: shapes, exampleInputs: undefined };
     this.#carriers = undefined;
     this.#outer = undefined;
     const layers = this.#analysis.layers;
@@ -86,6 +99,11 @@ export class DependencyGraph {
     throw new LayerError('NOT_BUILT', 'this dependency graph has no model yet', {
       repair: 'Call buildDependency(model) first.',
     });
+  }
+
+  /** The options that this graph was built with; a graph of the same model built with them has the same groups. */
+  get buildOptions(): BuildOptions {
+    return this.#options;
   }
 
   get model(): Model {

@@ -26,6 +26,8 @@ export interface SolvedTerms {
   readonly universe: TermUniverse;
   /** Terms of every value whose rank is known, one per axis. */
   readonly axes: Map<string, readonly DimTerm[]>;
+  /** Dimensions of which every group chooses its own channels. */
+  readonly families: DimTerm[];
   readonly consumptions: readonly Consumption[];
   readonly mixings: readonly Mixing[];
 }
@@ -40,7 +42,13 @@ export function solveTerms(model: Model, shapes: ShapeTable, options: SolveOptio
   const solver = new Solver(model, shapes);
   solver.stateNodes();
   if (!options.open) solver.freezeBoundary();
-  return { universe: solver.universe, axes: solver.axes, consumptions: solver.consumptions, mixings: solver.mixings };
+  return {
+    universe: solver.universe,
+    axes: solver.axes,
+    families: [],
+    consumptions: solver.consumptions,
+    mixings: solver.mixings,
+  };
 }
 
 class Solver {

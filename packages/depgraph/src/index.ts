@@ -15,6 +15,7 @@ export {
   type AllGroupsOptions,
   type BuildOptions,
   DependencyGraph,
+  type GroupSelection,
   type HistoryEntry,
 } from './dependency-graph.ts';
 export { type DotOptions, dependencyGraphToDot, groupsToDot } from './dot.ts';

@@ -1,6 +1,6 @@
 /**
  * What survives along a term, given what survives of its leaves: a leaf's own list, a sum's lists with offsets, a
- * product's cartesian product in row-major order. This is the only place that maps channels to axis indices.
+ * product's cartesian product in row-major order, a family's lists group by group. This is the only place that maps channels to axis indices.
  */
 import { type DimTerm, find, numericSize } from './term.ts';
 
@@ -25,9 +25,29 @@ export class KeptIndices {
     if (root.kind === 'fixed') return undefined;
     if (root.kind === 'leaf') return this.#selection.kept(root);
     if (this.#cache.has(root)) return this.#cache.get(root);
-    const kept = root.kind === 'sum' ? this.#ofSum(root) : this.#ofProduct(root);
+    const kept = this.#compute(root);
     this.#cache.set(root, kept);
     return kept;
+  }
+
+  #compute(root: DimTerm): Int32Array | undefined {
+    if (root.kind === 'sum') return this.#ofSum(root);
+    if (root.kind === 'product') return this.#ofProduct(root);
+    if (this.perGroup(root)) throw new Error('internal: the groups of a family keep different channels');
+    return this.of(root.children[0]);
+  }
+
+  /** For a family whose groups keep different channels, what each of them keeps; undefined for every other term. */
+  perGroup(t: DimTerm): readonly Int32Array[] | undefined {
+    const root = find(t);
+    if (root.kind !== 'family') return undefined;
+    const lists = root.children.map((leaf) => this.of(leaf) ?? allOf(this.sizeBefore(leaf)));
+    return lists.some((list) => list.join() !== lists[0].join()) ? lists : undefined;
+  }
+
+  /** Whether anything along the term goes. */
+  changes(t: DimTerm): boolean {
+    return this.perGroup(t) !== undefined || this.of(t) !== undefined;
   }
 
   /** Number of channels that the selection indexes into. */
@@ -35,6 +55,7 @@ export class KeptIndices {
     const root = find(t);
     if (root.kind === 'leaf') return this.#selection.size(root);
     if (root.kind === 'fixed') return numericSize(root);
+    if (root.kind === 'family') return this.sizeBefore(root.children[0]);
     if (root.kind === 'sum') return root.children.reduce((n, part) => n + this.sizeBefore(part), 0);
     return root.children.reduce((n, factor) => n * this.sizeBefore(factor), 1);
   }
@@ -72,6 +93,10 @@ export class KeptIndices {
   }
 }
 
+function allOf(size: number): Int32Array {
+  return Int32Array.from({ length: size }, (_, i) => i);
+}
+
 /** One (leaf, channel) cell per axis index and wanted leaf; an axis index lies in several cells of a product. */
 export function forEachCell(
   t: DimTerm,
@@ -91,6 +116,8 @@ export function forEachCell(
       forEachCell(part, wanted, visit, at, stride);
       at += numericSize(part) * stride;
     }
+  } else if (root.kind === 'family') {
+    for (const leaf of root.children) forEachCell(leaf, wanted, visit, offset, stride);
   } else if (root.kind === 'product') {
     forEachProductCell(root, wanted, visit, offset, stride);
   }

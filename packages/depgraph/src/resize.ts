@@ -17,7 +17,8 @@ import {
 import { type Dim, type OperatorRecord, type ResizeContext, sameDim, type ValueInfo } from '@onnx-pruning/ops';
 import type { Analysis } from './analysis.ts';
 import type { KeptIndices } from './kept.ts';
-import { GraphNodeView } from './node-view.ts';
+import { LayerError } from './layers.ts';
+import { GraphNodeView, nodeLabel } from './node-view.ts';
 import type { SizesAfter, Staged } from './rewrite.ts';
 import { constantInfo, inferNode, opsetOf, type SymbolSource } from './shapes.ts';
 import type { DimTerm } from './term.ts';
@@ -157,7 +158,13 @@ class Resize extends GraphNodeView implements ResizeContext {
   }
 
   #keptAlong(term: DimTerm | undefined): Int32Array | undefined {
-    return term && typeof term.size === 'number' ? this.#edits.kept.of(term) : undefined;
+    if (!term || typeof term.size !== 'number') return undefined;
+    if (!this.#edits.kept.perGroup(term)) return this.#edits.kept.of(term);
+    throw new LayerError('GROUPS_APART', 'a node selects channels alike in groups that keep different ones', {
+      node: nodeLabel(this.node),
+      operator: this.node.opType,
+      repair: 'Build the graph with groupSelection: same.',
+    });
   }
 
   setInt(name: string, value: number): void {

@@ -18,7 +18,7 @@ import {
 } from '@onnx-pruning/onnx';
 import type { Dim, ValueInfo } from '@onnx-pruning/ops';
 import type { Analysis } from './analysis.ts';
-import { gatherAxes } from './gather.ts';
+import { gatherAxes, type RawTensor } from './gather.ts';
 import { KeptIndices } from './kept.ts';
 import { nodeLabel } from './node-view.ts';
 import { ResizeEdits } from './resize.ts';
@@ -84,6 +84,7 @@ export class SizesAfter {
     const root = find(t);
     if (root.kind === 'leaf') return this.#removal.get(root)?.length ?? root.count;
     if (root.kind === 'fixed') return root.count;
+    if (root.kind === 'family') return this.of(root.children[0]);
     let size = this.#known.get(root);
     if (size === undefined) {
       size = this.#combine(root);
@@ -105,16 +106,31 @@ function sliceConstants(analysis: Analysis, kept: KeptIndices, staged: Staged): 
   for (const [name, tensor] of analysis.shapes.constants) {
     const axes = analysis.terms.axes.get(name);
     if (!axes) continue;
-    const lists = axes.map((term) => kept.of(term));
-    if (lists.every((list) => list === undefined)) continue;
+    if (!axes.some((term) => kept.changes(term))) continue;
     const raw = { bytes: tensorBytes(tensor), dims: tensorDims(tensor), bits: bitsPerElement(tensor.dataType ?? 0) };
-    const gathered = gatherAxes(raw, lists);
+    const gathered = gatherKept(raw, axes, kept);
     const copy = cloneProto(tensor);
     setTensorBytes(copy, [...gathered.dims], gathered.bytes);
     staged.constants.set(name, copy);
     sliced.add(name);
   }
   return sliced;
+}
+
+/** Gathers a tensor along all its axes; behind groups that keep different channels, group by group. */
+function gatherKept(raw: RawTensor, axes: readonly DimTerm[], kept: KeptIndices): RawTensor {
+  const apart = axes.findIndex((term) => kept.perGroup(term));
+  const lists = axes.map((term) => (kept.perGroup(term) ? undefined : kept.of(term)));
+  if (apart < 0) return gatherAxes(raw, lists);
+  const groups = kept.perGroup(axes[apart])!;
+  const rows = lists[0] ?? Int32Array.from({ length: raw.dims[0] }, (_, row) => row);
+  const perGroup = raw.dims[0] / groups.length;
+  const pieces = groups.map((channels, g) => {
+    const own = rows.filter((row) => Math.floor(row / perGroup) === g);
+    return gatherAxes(raw, lists.with(0, own).with(apart, channels));
+  });
+  const dims = pieces[0].dims.with(0, rows.length);
+  return { bits: raw.bits, dims, bytes: Buffer.concat(pieces.map((piece) => piece.bytes)) };
 }
 
 function rewriteNodes(analysis: Analysis, kept: KeptIndices, sizes: SizesAfter, staged: Staged): void {

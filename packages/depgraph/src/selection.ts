@@ -4,10 +4,11 @@
  */
 import { tensorDims } from '@onnx-pruning/onnx';
 import type { Analysis } from './analysis.ts';
+import { unequalFamily } from './families.ts';
 import { forEachCell } from './kept.ts';
 import { type LayerAxis, LayerError, type PrunableLayer } from './layers.ts';
 import type { LeafRemoval } from './rewrite.ts';
-import { type DimTerm, find, fixedReasons, forEachLeaf, leavesOf, numericSize } from './term.ts';
+import { type DimTerm, find, fixedReasons, leavesOf, numericSize } from './term.ts';
 
 /** Channels of leaves that are to go. */
 export type RemovedCells = ReadonlyMap<DimTerm, ReadonlySet<number>>;
@@ -19,12 +20,12 @@ export type RemovedCells = ReadonlyMap<DimTerm, ReadonlySet<number>>;
 export function primaryLeaves(term: DimTerm, into = new Set<DimTerm>()): Set<DimTerm> {
   const root = find(term);
   if (root.kind === 'leaf') into.add(root);
-  if (root.kind === 'sum') for (const part of root.children) primaryLeaves(part, into);
+  if (root.kind === 'sum' || root.kind === 'family') for (const part of root.children) primaryLeaves(part, into);
   if (root.kind === 'product') {
     const free = root.children.filter((factor) => leavesOf(factor).length > 0);
     const channels = free.filter((factor) => leavesOf(factor).some((leaf) => leaf.role !== 'group'));
     const chosen = channels.at(-1) ?? free.at(-1);
-    if (chosen) forEachLeaf(chosen, (leaf) => into.add(leaf));
+    if (chosen) primaryLeaves(chosen, into);
   }
   return into;
 }
@@ -103,14 +104,17 @@ export function removalOf(requests: readonly RemovedCells[]): LeafRemoval {
   return removal;
 }
 
-/** An error that names the first axis left without channels, or undefined. */
+/** An error that says why a removal cannot be: an axis left without channels, unequal groups; or undefined. */
 export function emptiedAxis(analysis: Analysis, removal: LeafRemoval): LayerError | undefined {
+  const unequal = unequalFamily(analysis.terms.families, removal);
+  if (unequal) return unequal;
   const gone = [...removal].filter(([, kept]) => kept.length === 0);
   if (gone.length === 0) return undefined;
   const sizeAfter = (t: DimTerm): number => {
     const root = find(t);
     if (root.kind === 'leaf') return removal.get(root)?.length ?? numericSize(root);
     if (root.kind === 'fixed') return typeof root.count === 'number' ? root.count : 1;
+    if (root.kind === 'family') return sizeAfter(root.children[0]);
     const sizes = root.children.map(sizeAfter);
     return root.kind === 'sum' ? sizes.reduce((a, b) => a + b, 0) : sizes.reduce((a, b) => a * b, 1);
   };

@@ -1,7 +1,8 @@
 /**
  * Dim terms: what the engine knows of one axis. A term is a free dimension (leaf), a dimension that may not change
- * (fixed), the concatenation of terms (sum) or axes merged in row-major order (product). Leaves are union-find nodes:
- * unification aliases them to other terms. This file holds the data; `unify.ts` holds the laws.
+ * (fixed), the concatenation of terms (sum), axes merged in row-major order (product), or the inner channels of groups
+ * that choose independently (family: one leaf per group, all of one size). Leaves are union-find nodes: unification
+ * aliases them to other terms. This file holds the data; `unify.ts` holds the laws.
  */
 import type { Dim, Term, TermRole } from '@onnx-pruning/ops';
 import { mulDims } from '@onnx-pruning/ops';
@@ -16,11 +17,13 @@ export interface FixedReason {
 export class DimTerm implements Term {
   /** What this term was aliased to by unification. */
   alias: DimTerm | undefined;
-  kind: 'leaf' | 'fixed' | 'sum' | 'product';
+  kind: 'leaf' | 'fixed' | 'sum' | 'product' | 'family';
   /** Channels of a leaf or fixed term now; sums and products are computed. */
   count: Dim;
   children: readonly DimTerm[];
   role: TermRole | undefined;
+  /** Of a family: the number of groups that its members stand behind. */
+  outer: DimTerm | undefined;
   reason: FixedReason | undefined;
   /** Surviving channels of a leaf, as indices into its original channels; undefined while none was removed. */
   survivors: Int32Array | undefined;
@@ -57,6 +60,7 @@ export function find(t: DimTerm): DimTerm {
 export function sizeOf(t: DimTerm): Dim {
   const root = find(t);
   if (root.kind === 'leaf' || root.kind === 'fixed') return root.count;
+  if (root.kind === 'family') return sizeOf(root.children[0]);
   if (root.kind === 'sum') {
     let total = 0;
     for (const part of root.children) total += numericSize(part);
@@ -76,6 +80,7 @@ export function numericSize(t: DimTerm): number {
 /** Number of channels that a term had before anything was pruned. */
 export function originalSize(t: DimTerm): number {
   const root = find(t);
+  if (root.kind === 'family') return originalSize(root.children[0]);
   if (root.kind === 'sum') return root.children.reduce((n, part) => n + originalSize(part), 0);
   if (root.kind === 'product') return root.children.reduce((n, factor) => n * originalSize(factor), 1);
   return root.originalCount ?? numericSize(root);
@@ -108,6 +113,6 @@ export function printTerm(t: DimTerm): string {
   const root = find(t);
   if (root.kind === 'leaf') return `#${root.id}(${root.count})`;
   if (root.kind === 'fixed') return `Fixed ${root.count}`;
-  const name = root.kind === 'sum' ? 'Sum' : 'Product';
+  const name = { sum: 'Sum', product: 'Product', family: 'Family' }[root.kind];
   return `${name}(${root.children.map(printTerm).join(', ')})`;
 }

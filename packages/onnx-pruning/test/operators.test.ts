@@ -18,7 +18,7 @@ const cases = readdirSync(folder)
   .flat();
 
 function build(example: OperatorCase): Model {
-  const builder = new GraphBuilder({ opset: example.opset });
+  const builder = new GraphBuilder({ opset: example.opset, opsets: { 'com.microsoft': 1 } });
   example.build(builder);
   return builder.build();
 }

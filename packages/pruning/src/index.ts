@@ -12,11 +12,14 @@ export { OptionError } from './options.ts';
 export {
   applyPlan,
   createPlan,
+  graphOfPlan,
   type InitializerChange,
   keptLeaves,
   type Plan,
   PlanError,
+  type PlanGraph,
   type PlanGroup,
+  type PlanOptions,
 } from './plan.ts';
 export { BasePruner } from './pruner.ts';
 export type { LayerSelector, PrunerOptions, PruningRatioDict } from './pruner-options.ts';

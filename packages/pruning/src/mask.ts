@@ -2,7 +2,6 @@
  * Masking: the full-size model with the removed channels zeroed in its parameters. Removing the channels instead gives
  * the same function, which is what soft pruning relies on.
  */
-import { DependencyGraph } from '@onnx-pruning/depgraph';
 import {
   bitsPerElement,
   constantTensors,
@@ -11,17 +10,22 @@ import {
   tensorBytes,
   tensorDims,
 } from '@onnx-pruning/onnx';
-import { type InitializerChange, type Plan, PlanError } from './plan.ts';
+import { graphOfPlan, type InitializerChange, type Plan, PlanError, type PlanOptions } from './plan.ts';
 
 /**
  * A copy of the plan's original model in which every parameter slice that the plan removes is zero. Shapes stay.
  * @param keep names of parameters that are left alone, such as running statistics
  * @throws PlanError when an initializer of the plan is missing or has another shape
  */
-export function maskModel(original: Model, plan: Plan, keep: ReadonlySet<string> = new Set()): Model {
+export function maskModel(
+  original: Model,
+  plan: Plan,
+  keep: ReadonlySet<string> = new Set(),
+  options: PlanOptions = {},
+): Model {
   const model = original.clone();
   // Gives layers of different groups vectors of their own, under the names that the plan knows.
-  new DependencyGraph().buildDependency(model);
+  graphOfPlan(model, plan, options);
   const constants = constantTensors(model.graph);
   for (const [name, change] of Object.entries(plan.initializers)) {
     if (keep.has(name)) continue;
@@ -42,16 +46,30 @@ export function maskModel(original: Model, plan: Plan, keep: ReadonlySet<string>
 
 function zeroRemoved(source: Uint8Array, dims: readonly number[], bits: number, change: InitializerChange): Uint8Array {
   const bytes = source.slice();
-  for (const [axis, kept] of Object.entries(change.kept)) {
-    const stays = new Set(kept);
-    const size = dims[Number(axis)];
-    const inner = dims.slice(Number(axis) + 1).reduce((a, b) => a * b, 1);
-    const outer = dims.slice(0, Number(axis)).reduce((a, b) => a * b, 1);
-    for (let o = 0; o < outer; o++) {
-      for (let c = 0; c < size; c++) if (!stays.has(c)) zeroElements(bytes, bits, (o * size + c) * inner, inner);
-    }
+  for (const [axis, kept] of Object.entries(change.kept)) zeroAlong(bytes, dims, bits, Number(axis), () => kept);
+  for (const [axis, groups] of Object.entries(change.keptPerGroup ?? {})) {
+    const rows = dims[0] / groups.length;
+    zeroAlong(bytes, dims, bits, Number(axis), (row) => groups[Math.floor(row / rows)]);
   }
   return bytes;
+}
+
+/** Zeroes what is not kept along an axis; what is kept may depend on the index along the first axis. */
+function zeroAlong(
+  bytes: Uint8Array,
+  dims: readonly number[],
+  bits: number,
+  axis: number,
+  keptIn: (row: number) => readonly number[],
+): void {
+  const inner = dims.slice(axis + 1).reduce((a, b) => a * b, 1);
+  const outer = dims.slice(0, axis).reduce((a, b) => a * b, 1);
+  for (let o = 0; o < outer; o++) {
+    const stays = new Set(keptIn(Math.floor((o * dims[0]) / outer)));
+    for (let c = 0; c < dims[axis]; c++) {
+      if (!stays.has(c)) zeroElements(bytes, bits, (o * dims[axis] + c) * inner, inner);
+    }
+  }
 }
 
 function zeroElements(bytes: Uint8Array, bits: number, from: number, count: number): void {

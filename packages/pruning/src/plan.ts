@@ -4,6 +4,7 @@
  */
 import {
   type Analysis,
+  type BuildOptions,
   DependencyGraph,
   type DimTerm,
   find,
@@ -25,7 +26,15 @@ export interface InitializerChange {
   readonly newShape: readonly number[];
   /** Kept indices of every changed axis, ascending, by axis number. */
   readonly kept: Readonly<Record<string, readonly number[]>>;
+  /** Of axes along which every group keeps channels of its own: the kept indices group by group, by axis number. */
+  readonly keptPerGroup?: Readonly<Record<string, readonly (readonly number[])[]>>;
 }
+
+/** How the dependency graph was built: what a graph of the same model needs to have the same groups. */
+export type PlanGraph = Omit<BuildOptions, 'exampleInputs' | 'customizedOperators'>;
+
+/** What a plan cannot hold: rules of operators that the engine does not know. */
+export type PlanOptions = Pick<BuildOptions, 'customizedOperators'>;
 
 /** Channels that were chosen together. */
 export interface PlanGroup {
@@ -50,6 +59,7 @@ export interface PlanGroup {
 /** Everything that distinguishes a pruned model from its original. */
 export interface Plan {
   readonly version: 1;
+  readonly graph: PlanGraph;
   readonly initializers: Readonly<Record<string, InitializerChange>>;
   readonly groups: readonly PlanGroup[];
 }
@@ -70,9 +80,15 @@ export function createPlan(graph: DependencyGraph, reason = 'chosen by hand'): P
   const kept = survivors();
   return {
     version: 1,
+    graph: planGraph(graph.buildOptions),
     initializers: initializerChanges(graph.analysis, kept),
     groups: planGroups(graph.analysis, kept, reason),
   };
+}
+
+function planGraph({ exampleInputs: _, customizedOperators: __, ...options }: BuildOptions): PlanGraph {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined && Object.keys(value).length > 0);
+  return Object.fromEntries(given);
 }
 
 function initializerChanges(analysis: Analysis, kept: KeptIndices): Record<string, InitializerChange> {
@@ -80,17 +96,25 @@ function initializerChanges(analysis: Analysis, kept: KeptIndices): Record<strin
   for (const name of analysis.shapes.constants.keys()) {
     const axes = analysis.terms.axes.get(name);
     if (!axes) continue;
-    const lists = axes.map((term) => kept.of(term));
-    if (lists.every((list) => list === undefined)) continue;
-    const shape = axes.map((term) => originalSize(term));
-    const entries = lists.flatMap((list, axis) => (list ? [[String(axis), Array.from(list)] as const] : []));
-    changes[name] = {
-      shape,
-      newShape: shape.map((n, axis) => lists[axis]?.length ?? n),
-      kept: Object.fromEntries(entries),
-    };
+    if (axes.some((term) => kept.changes(term))) changes[name] = initializerChange(axes, kept);
   }
   return changes;
+}
+
+function initializerChange(axes: readonly DimTerm[], kept: KeptIndices): InitializerChange {
+  const apart = axes.map((term) => kept.perGroup(term));
+  const lists = axes.map((term, axis) => (apart[axis] ? undefined : kept.of(term)));
+  const shape = axes.map((term) => originalSize(term));
+  const same = lists.flatMap((list, axis) => (list ? [[String(axis), Array.from(list)] as const] : []));
+  const perGroup = apart.flatMap((groups, axis) =>
+    groups ? [[String(axis), groups.map((list) => Array.from(list))] as const] : [],
+  );
+  return {
+    shape,
+    newShape: shape.map((n, axis) => apart[axis]?.[0].length ?? lists[axis]?.length ?? n),
+    kept: Object.fromEntries(same),
+    ...(perGroup.length > 0 ? { keptPerGroup: Object.fromEntries(perGroup) } : {}),
+  };
 }
 
 function planGroups(analysis: Analysis, kept: KeptIndices, reason: string): PlanGroup[] {
@@ -134,6 +158,11 @@ function planGroup(
   };
 }
 
+/** The dependency graph of a plan's original model, as it was when the plan was made. */
+export function graphOfPlan(model: Model, plan: Plan, options: PlanOptions = {}): DependencyGraph {
+  return new DependencyGraph().buildDependency(model, { ...plan.graph, ...options });
+}
+
 /**
  * Channels of each leaf that a plan keeps, on a fresh graph of the plan's original model.
  * @throws PlanError when a layer or its number of channels is not the plan's
@@ -167,8 +196,8 @@ export function keptLeaves(graph: DependencyGraph, plan: Plan): Map<DimTerm, Int
  * Prunes the plan's original model as the plan says, in place: the same bytes come out.
  * @throws PlanError when the plan was made for another model
  */
-export function applyPlan(model: Model, plan: Plan): DependencyGraph {
-  const graph = new DependencyGraph().buildDependency(model);
+export function applyPlan(model: Model, plan: Plan, options: PlanOptions = {}): DependencyGraph {
+  const graph = graphOfPlan(model, plan, options);
   removeChannels(graph.analysis, keptLeaves(graph, plan));
   return graph;
 }

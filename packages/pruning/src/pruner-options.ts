@@ -1,6 +1,6 @@
 /** Options of the pruners: names and defaults are Torch-Pruning's. This file checks them; it prunes nothing. */
 
-import type { BuildOptions } from '@onnx-pruning/depgraph';
+import type { BuildOptions, GroupSelection } from '@onnx-pruning/depgraph';
 import type { Layer } from '@onnx-pruning/onnx';
 import type { Importance } from './importance.ts';
 import { checkPositiveInteger, checkRange, optionError } from './options.ts';
@@ -15,6 +15,11 @@ export type PruningRatioDict =
   | readonly (readonly [LayerSelector | readonly LayerSelector[], number])[];
 
 export interface PrunerOptions extends BuildOptions {
+  /**
+   * How channels are chosen inside groups and heads. Default `independent`, which keeps the most important channels of
+   * every group; with `pruneNumHeads` the default is `same`, because heads that differ inside cannot be told apart.
+   */
+  readonly groupSelection?: GroupSelection;
   /** What makes a channel worth keeping. */
   readonly importance: Importance;
   /** Share of channels to remove, in [0, 1). Default 0.5. A budget takes its place. */
@@ -63,6 +68,7 @@ type Defaulted =
   | 'iterativeSteps'
   | 'iterativePruningRatioScheduler'
   | 'pruneNumHeads'
+  | 'groupSelection'
   | 'pruneHeadDims'
   | 'headPruningRatio';
 
@@ -87,6 +93,7 @@ export function resolveOptions(options: PrunerOptions): ResolvedOptions {
     iterativeSteps: options.iterativeSteps ?? 1,
     iterativePruningRatioScheduler: options.iterativePruningRatioScheduler ?? linearScheduler,
     pruneNumHeads: options.pruneNumHeads ?? false,
+    groupSelection: options.groupSelection ?? (options.pruneNumHeads ? ('same' as const) : ('independent' as const)),
     pruneHeadDims: options.pruneHeadDims ?? true,
     headPruningRatio: options.headPruningRatio ?? 0,
   };
@@ -95,6 +102,7 @@ export function resolveOptions(options: PrunerOptions): ResolvedOptions {
   checkRange('headPruningRatio', resolved.headPruningRatio, 0, 1);
   for (const [, ratio] of ratioEntries(resolved.headPruningRatioDict)) checkRange('headPruningRatioDict', ratio, 0, 1);
   checkBudget(resolved);
+  checkGroupSelection(resolved);
   checkPositiveInteger('iterativeSteps', resolved.iterativeSteps);
   if (resolved.roundTo !== undefined) checkPositiveInteger('roundTo', resolved.roundTo);
   for (const [, ratio] of ratioEntries(resolved.pruningRatioDict)) checkRange('pruningRatioDict', ratio, 0, 1);
@@ -106,6 +114,11 @@ export function ratioEntries(dict: PruningRatioDict | undefined): (readonly [rea
   if (!dict) return [];
   const pairs = Array.isArray(dict) ? dict : Object.entries(dict);
   return pairs.map(([key, ratio]) => [Array.isArray(key) ? key : [key], ratio] as const);
+}
+
+function checkGroupSelection({ groupSelection, pruneNumHeads }: PrunerOptions): void {
+  const allowed = pruneNumHeads ? ['same'] : ['same', 'independent'];
+  if (!allowed.includes(groupSelection ?? 'same')) throw optionError('groupSelection', groupSelection, allowed);
 }
 
 const BUDGETS = ['targetParams', 'targetMacs', 'targetBytes'] as const;

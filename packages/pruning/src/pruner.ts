@@ -53,7 +53,7 @@ export class BasePruner {
    */
   constructor(model: Model, options: PrunerOptions) {
     this.options = resolveOptions(options);
-    this.graph = new DependencyGraph().buildDependency(model, options);
+    this.graph = new DependencyGraph().buildDependency(model, this.options);
     const { pruningRatio, iterativeSteps, iterativePruningRatioScheduler: schedule } = this.options;
     this.#ratios = schedule(pruningRatio, iterativeSteps);
     this.#layerRatios = this.#scopedRatios('pruningRatioDict');
@@ -248,10 +248,11 @@ function channelsLeft(choices: readonly Choice[]): Map<DimTerm, { readonly lengt
   const left = new Map<DimTerm, { length: number }>();
   for (const { units, removed } of choices) {
     for (const unit of removed) {
-      const [leaf] = units.cells[unit];
-      const now = left.get(leaf) ?? { length: numericSize(leaf) };
-      now.length--;
-      left.set(leaf, now);
+      for (const [leaf] of units.cells[unit]) {
+        const now = left.get(leaf) ?? { length: numericSize(leaf) };
+        now.length--;
+        left.set(leaf, now);
+      }
     }
   }
   return left;

@@ -4,8 +4,9 @@
  * the kept channels only. Everything else is the original, node for node.
  */
 import {
-  DependencyGraph,
+  type DependencyGraph,
   type DimTerm,
+  find,
   type KeptIndices as Kept,
   KeptIndices,
   numericSize,
@@ -21,18 +22,18 @@ import {
   type TensorProto,
 } from '@onnx-pruning/onnx';
 import { GraphEdits } from './graph-edits.ts';
-import { applyPlan, keptLeaves, type Plan, PlanError } from './plan.ts';
+import { applyPlan, graphOfPlan, keptLeaves, type Plan, PlanError, type PlanOptions } from './plan.ts';
 
 /**
  * Builds the reference for a plan from its original model, which is not changed.
  * @throws PlanError when the plan was made for another model
  */
-export function referenceModel(original: Model, plan: Plan): Model {
+export function referenceModel(original: Model, plan: Plan, options: PlanOptions = {}): Model {
   const model = original.clone();
-  const graph = new DependencyGraph().buildDependency(model);
+  const graph = graphOfPlan(model, plan, options);
   const removal = keptLeaves(graph, plan);
   const kept = new KeptIndices({ size: numericSize, kept: (leaf) => removal.get(leaf) });
-  return new ReferenceBuilder(original, model, graph, kept, plan).build();
+  return new ReferenceBuilder({ original, model, graph, kept, plan, options }).build();
 }
 
 class ReferenceBuilder {
@@ -43,13 +44,16 @@ class ReferenceBuilder {
   readonly plan: Plan;
   readonly edits: GraphEdits;
 
-  constructor(original: Model, model: Model, graph: DependencyGraph, kept: Kept, plan: Plan) {
-    this.original = original;
-    this.model = model;
-    this.graph = graph;
-    this.kept = kept;
-    this.plan = plan;
-    this.edits = new GraphEdits(model.graph);
+  readonly options: PlanOptions;
+
+  constructor(parts: Pick<ReferenceBuilder, 'original' | 'model' | 'graph' | 'kept' | 'plan' | 'options'>) {
+    this.original = parts.original;
+    this.model = parts.model;
+    this.graph = parts.graph;
+    this.kept = parts.kept;
+    this.plan = parts.plan;
+    this.options = parts.options;
+    this.edits = new GraphEdits(parts.model.graph);
   }
 
   build(): Model {
@@ -65,7 +69,7 @@ class ReferenceBuilder {
   }
 
   #isPruned(term: DimTerm | undefined): boolean {
-    return term !== undefined && typeof term.size === 'number' && this.kept.of(term) !== undefined;
+    return term !== undefined && typeof term.size === 'number' && this.kept.changes(term);
   }
 
   #axes(value: string): readonly DimTerm[] {
@@ -85,18 +89,39 @@ class ReferenceBuilder {
 
   #masked(from: string, like: string, axis: number, insert: (added: NodeProto) => void): string {
     const axes = this.#axes(like);
+    const apart = this.kept.perGroup(axes[axis]);
+    const { dims, ones } = apart ? this.#groupMask(axes, axis, apart) : this.#plainMask(axes, axis);
+    const mask = this.edits.addConstant(makeTensor('mask', this.#elemType(like), dims, ones));
+    return this.edits.addNode(insert, 'Mul', [from, mask]);
+  }
+
+  #plainMask(axes: readonly DimTerm[], axis: number): { dims: number[]; ones: Float32Array } {
     const size = numericSize(axes[axis]);
     const ones = new Float32Array(size);
     for (const index of this.kept.of(axes[axis])!) ones[index] = 1;
-    const dims = axes.map((_, i) => (i === axis ? size : 1));
-    const mask = this.edits.addConstant(makeTensor('mask', this.#elemType(like), dims, ones));
-    return this.edits.addNode(insert, 'Mul', [from, mask]);
+    return { dims: axes.map((_, i) => (i === axis ? size : 1)), ones };
+  }
+
+  /** A mask over groups and channels, where another axis tells the groups apart. */
+  #groupMask(
+    axes: readonly DimTerm[],
+    axis: number,
+    apart: readonly Int32Array[],
+  ): { dims: number[]; ones: Float32Array } {
+    const size = numericSize(axes[axis]);
+    const groups = axes.findIndex((term) => find(term) === find(axes[axis]).outer);
+    const ones = new Float32Array(apart.length * size);
+    const [groupStride, channelStride] = groups < axis ? [size, 1] : [1, apart.length];
+    apart.forEach((list, g) => {
+      for (const channel of list) ones[g * groupStride + channel * channelStride] = 1;
+    });
+    return { dims: axes.map((_, i) => (i === axis ? size : i === groups ? apart.length : 1)), ones };
   }
 
   /** Lets nodes with statistics over pruned channels see the kept channels only, as they do in the pruned model. */
   #replaceMixed(mixed: ReadonlySet<NodeProto>): void {
     const pruned = this.original.clone();
-    applyPlan(pruned, this.plan);
+    applyPlan(pruned, this.plan, this.options);
     const counterparts = new Map(pruned.graph.node.map((node) => [node.output[0], node]));
     const constants = constantTensors(pruned.graph);
     for (const node of mixed) this.#replaceNode(node, counterparts.get(node.output[0])!, constants);

@@ -1,24 +1,28 @@
 /**
  * Units of choice: what one decision removes. In a plain convolution a unit is a channel; along a grouped axis it is
- * the same local channel of every group. Scores of the positions of a unit are averaged.
+ * the same local channel of every group, or, where groups choose independently, the n-th least important channel of
+ * each. Scores of the positions of a unit are averaged.
  */
 import { type DimTerm, forEachCell, type Group, numericSize } from '@onnx-pruning/depgraph';
 import { channelPositions } from './importance.ts';
+
+/** A channel of a leaf. */
+export type Cell = readonly [leaf: DimTerm, channel: number];
 
 /** The units of one full group, and their scores. */
 export interface Units {
   readonly group: Group;
   /** Score of each unit; lower is pruned first. */
   readonly scores: Float64Array;
-  /** The leaf and its channel that each unit is. */
-  readonly cells: readonly (readonly [DimTerm, number])[];
+  /** The leaves and their channels that each unit is. */
+  readonly cells: readonly (readonly Cell[])[];
 }
 
 /** Folds channel scores (one per entry of `group.idxs`) into unit scores, in the order of the root's indices. */
 export function unitsOf(group: Group, channelScores: ArrayLike<number>): Units {
   const positions = channelPositions(group);
   const offsets = new Map<DimTerm, number>();
-  const cells: [DimTerm, number][] = [];
+  const cells: Cell[] = [];
   for (const leaf of group.cells.keys()) {
     offsets.set(leaf, cells.length);
     for (let channel = 0; channel < numericSize(leaf); channel++) cells.push([leaf, channel]);
@@ -33,18 +37,43 @@ export function unitsOf(group: Group, channelScores: ArrayLike<number>): Units {
     if (firsts[unit] < 0) firsts[unit] = index;
   });
   const order = Array.from(firsts.keys()).sort((a, b) => firsts[a] - firsts[b]);
+  const single = order.map((unit) => ({ score: sums[unit] / times[unit], cells: [cells[unit]] }));
+  const units = withFamilies(group, single);
   return {
     group,
-    scores: Float64Array.from(order, (unit) => sums[unit] / times[unit]),
-    cells: order.map((unit) => cells[unit]),
+    scores: Float64Array.from(units, (unit) => unit.score),
+    cells: units.map((unit) => unit.cells),
   };
+}
+
+interface Unit {
+  readonly score: number;
+  readonly cells: readonly Cell[];
+}
+
+/** Joins the n-th least important channels of all groups of a family into one unit, in the place of the first. */
+function withFamilies(group: Group, single: readonly Unit[]): readonly Unit[] {
+  let units = single;
+  for (const { children } of group.graph.analysis.terms.families) {
+    if (!children.every((leaf) => group.cells.has(leaf))) continue;
+    const members = new Set(children);
+    const ranked = children.map((leaf) =>
+      units.filter((unit) => unit.cells[0][0] === leaf).sort((a, b) => a.score - b.score),
+    );
+    const joined = ranked[0].map((_, n): Unit => {
+      const alike = ranked.map((list) => list[n]);
+      const score = alike.reduce((sum, unit) => sum + unit.score, 0) / alike.length;
+      return { score, cells: alike.flatMap((unit) => unit.cells) };
+    });
+    units = [...units.filter((unit) => !members.has(unit.cells[0][0])), ...joined];
+  }
+  return units;
 }
 
 /** The group that removes some units. */
 export function groupOfUnits({ group, cells }: Units, removed: readonly number[]): Group {
   const chosen = new Map<DimTerm, Set<number>>();
-  for (const unit of removed) {
-    const [leaf, channel] = cells[unit];
+  for (const [leaf, channel] of removed.flatMap((unit) => cells[unit])) {
     const channels = chosen.get(leaf);
     if (channels) channels.add(channel);
     else chosen.set(leaf, new Set([channel]));

@@ -6,7 +6,7 @@
 import { inferShapes } from '@onnx-pruning/depgraph';
 import { type Model, OnnxPruningError } from '@onnx-pruning/onnx';
 import { type Dim, OperatorRegistry, standardOperators, type ValueInfo } from '@onnx-pruning/ops';
-import { type Plan, referenceModel } from '@onnx-pruning/pruning';
+import { type Plan, type PlanOptions, referenceModel } from '@onnx-pruning/pruning';
 import { type CompareOptions, type Comparison, compareOutputs } from './compare.ts';
 import { type RunBothOptions, runBoth } from './run-both.ts';
 import type { TensorValues } from './values.ts';
@@ -14,7 +14,7 @@ import type { TensorValues } from './values.ts';
 /** A pruned model that does not compute what its original computes. */
 export class EquivalenceError extends OnnxPruningError {}
 
-export interface VerifyOptions extends RunBothOptions, CompareOptions {}
+export interface VerifyOptions extends RunBothOptions, CompareOptions, PlanOptions {}
 
 export interface Verification extends Comparison {
   /** Statistics over pruned channels that the reference evaluates on the kept channels only. */
@@ -33,7 +33,7 @@ export async function verify(
   plan: Plan,
   options: VerifyOptions = {},
 ): Promise<Verification> {
-  const reference = referenceModel(original, plan);
+  const reference = referenceModel(original, plan, options);
   // Numeric differences must come from the models, not from the fusions that onnxruntime chose for one of them.
   const both = await runBoth(reference, pruned, { graphOptimization: 'disabled', ...options });
   const comparison = compareOutputs(both.reference, both.candidate, options);
