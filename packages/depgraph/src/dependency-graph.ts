@@ -10,7 +10,7 @@ import { registryWith } from './customized.ts';
 import { dependencyGraphOf } from './dependency-view.ts';
 import { explainLayer } from './explain.ts';
 import { Group } from './group.ts';
-import { axisOf, type LayerAxis, LayerError, notALayer, type PrunableLayer, sideOf } from './layers.ts';
+import { axisOf, type LayerAxis, LayerError, notALayer, type PrunableLayer, partOf, sideOf } from './layers.ts';
 import type { PruningFunction } from './pruning-function.ts';
 import { removeChannels } from './rewrite.ts';
 import {
@@ -57,8 +57,11 @@ export interface AllGroupsOptions {
   readonly rootOpTypes?: readonly string[];
 }
 
-/** One entry of the pruning history: root layer, whether output channels were pruned, root indices. */
-export type HistoryEntry = readonly [layer: string, isOut: boolean, idxs: readonly number[]];
+/**
+ * One entry of the pruning history: root layer, whether output channels were pruned, root indices; and which of the
+ * layer's channel axes of that side, where it is not the first.
+ */
+export type HistoryEntry = readonly [layer: string, isOut: boolean, idxs: readonly number[], part?: number];
 
 const ROOT_KINDS: ReadonlySet<string> = new Set(['conv', 'depthwiseConv', 'convTranspose', 'linear', 'lstm']);
 
@@ -160,8 +163,8 @@ export class DependencyGraph {
    * @throws LayerError where the history is of another model
    */
   loadPruningHistory(history: readonly HistoryEntry[]): void {
-    for (const [name, isOut, idxs] of history) {
-      this.groupOf(sideOf(this.prunableLayer(name), isOut ? 'out' : 'in'), idxs).prune();
+    for (const [name, isOut, idxs, part] of history) {
+      this.groupOf(sideOf(this.prunableLayer(name), isOut ? 'out' : 'in', part), idxs).prune();
     }
   }
 
@@ -259,7 +262,9 @@ export class DependencyGraph {
     if (emptied) throw emptied;
     removeChannels(this.analysis, removal);
     for (const group of groups) {
-      this.#history.push([group.root.layer.name, group.root.side === 'out', Array.from(group.idxs)]);
+      const part = partOf(group.root);
+      const entry = [group.root.layer.name, group.root.side === 'out', Array.from(group.idxs)] as const;
+      this.#history.push(part > 0 ? [...entry, part] : entry);
     }
   }
 

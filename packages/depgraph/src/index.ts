@@ -28,6 +28,7 @@ export {
   LayerError,
   type ParameterAxis,
   type PrunableLayer,
+  partOf,
   type Side,
   traceOrder,
 } from './layers.ts';

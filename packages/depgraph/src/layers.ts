@@ -153,9 +153,14 @@ export function axisOf(
   return sideOf(layer, fn.side);
 }
 
+/** The position of an axis among those of the same side of its layer. */
+export function partOf({ layer, side, term }: LayerAxis): number {
+  return layer.axes.filter((axis) => axis.side === side).findIndex((axis) => axis.term === term);
+}
+
 /** @throws LayerError when the layer has no channels of its own on that side */
-export function sideOf(layer: PrunableLayer, side: Side): LayerAxis {
-  const axis = layer.axes.find((candidate) => candidate.side === side);
+export function sideOf(layer: PrunableLayer, side: Side, part = 0): LayerAxis {
+  const axis = layer.axes.filter((candidate) => candidate.side === side)[part];
   if (axis) return axis;
   throw new LayerError('LAYER_SIDE', `this layer has no ${side}put channels of its own`, {
     node: layer.name,

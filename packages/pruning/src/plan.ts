@@ -16,6 +16,7 @@ import {
   nodeLabel,
   numericSize,
   originalSize,
+  partOf,
   removeChannels,
 } from '@onnx-pruning/depgraph';
 import { type Model, OnnxPruningError } from '@onnx-pruning/onnx';
@@ -40,6 +41,8 @@ export type PlanOptions = Pick<BuildOptions, 'customizedOperators'>;
 export interface PlanGroup {
   readonly root: string;
   readonly side: 'out' | 'in';
+  /** Which of the layer's channel axes of that side, where it has several (weights with heads on an axis of their own). */
+  readonly part?: number;
   /** Channels of the root before pruning. */
   readonly channels: number;
   /** Root channels that stay. */
@@ -143,6 +146,7 @@ function planGroup(
   return {
     root: root.layer.name,
     side: root.side,
+    ...(partOf(root) > 0 ? { part: partOf(root) } : {}),
     channels: originalSize(root.term),
     kept: Array.from(kept.of(root.term) ?? []),
     members: [...axes].map((axis) => ({
@@ -170,7 +174,7 @@ export function graphOfPlan(model: Model, plan: Plan, options: PlanOptions = {})
 export function keptLeaves(graph: DependencyGraph, plan: Plan): Map<DimTerm, Int32Array> {
   const removal = new Map<DimTerm, Int32Array>();
   for (const group of plan.groups) {
-    const root = graph.prunableLayer(group.root).axes.find((axis) => axis.side === group.side);
+    const root = graph.prunableLayer(group.root).axes.filter((axis) => axis.side === group.side)[group.part ?? 0];
     if (!root || numericSize(root.term) !== group.channels) {
       throw new PlanError('PLAN_MODEL', 'the plan was made for another model', {
         node: group.root,

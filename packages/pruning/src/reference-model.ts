@@ -82,9 +82,9 @@ class ReferenceBuilder {
 
   /** Multiplies one input of a node by ones and zeros along an axis. */
   #maskInput(node: NodeProto, input: number, axis: number): void {
-    const value = node.input[input];
-    const masked = this.#masked(node.input[input], value, axis, this.edits.insertBefore.bind(this.edits, node));
-    this.edits.edit(node).input[input] = masked;
+    const edited = this.edits.edit(node);
+    const insert = (added: NodeProto): void => this.edits.insertBefore(node, added);
+    edited.input[input] = this.#masked(edited.input[input], node.input[input], axis, insert);
   }
 
   #masked(from: string, like: string, axis: number, insert: (added: NodeProto) => void): string {
