@@ -6,7 +6,16 @@ import type { Model, NodeProto } from '@onnx-pruning/onnx';
 import type { OperatorRegistry } from '@onnx-pruning/ops';
 import { type Consumption, type Mixing, type SolvedTerms, type SolveOptions, solveTerms } from './equations.ts';
 import { chooseIndependently } from './families.ts';
-import { collectLayers, type LayerAxis, LayerError, type PrunableLayer, type Side, sideOf } from './layers.ts';
+import {
+  collectLayers,
+  type LayerAxis,
+  LayerError,
+  type PrunableLayer,
+  type Side,
+  sideOf,
+  type UnwrappedParameter,
+  unwrappedLayer,
+} from './layers.ts';
 import { type InputShapes, inferShapes, type ShapeTable } from './shapes.ts';
 import { type DimTerm, find, forEachLeaf, numericSize } from './term.ts';
 import { mergeCopies, unshareVectors } from './unshare.ts';
@@ -30,6 +39,8 @@ export interface ChannelGroups {
 }
 
 export interface AnalysisOptions extends SolveOptions {
+  /** Bare parameters that are to be layers of their own. */
+  readonly unwrappedParameters?: readonly UnwrappedParameter[];
   /** Whether groups may keep different channels (see families.ts). Default false. */
   readonly independentGroups?: boolean;
   readonly channelGroups?: readonly ChannelGroups[];
@@ -52,6 +63,7 @@ export function analyse(
   mergeCopies(model, unneeded);
   for (const { copy } of unneeded) forget(shapes, terms, copy.name ?? '');
   const layers = collectLayers(model, shapes, terms.axes);
+  for (const given of options.unwrappedParameters ?? []) layers.push(unwrappedLayer(model, shapes, terms.axes, given));
   for (const { layer, side, groups } of options.channelGroups ?? []) groupChannels(layers, terms, layer, side, groups);
   if (options.independentGroups) chooseIndependently(terms, shapes);
   return { model, registry, shapes, terms, layers, uses: collectUses(model, layers) };
@@ -96,10 +108,11 @@ function forget(shapes: ShapeTable, terms: SolvedTerms, name: string): void {
 }
 
 function collectUses(model: Model, layers: readonly PrunableLayer[]): Map<DimTerm, LayerAxis[]> {
-  const byNode = new Map(layers.map((layer) => [layer.node, layer]));
+  const byNode = new Map<NodeProto, PrunableLayer[]>();
+  for (const layer of layers) byNode.set(layer.node, [...(byNode.get(layer.node) ?? []), layer]);
   const uses = new Map<DimTerm, LayerAxis[]>();
   for (const node of model.graph.node) {
-    for (const axis of byNode.get(node)?.axes ?? []) {
+    for (const axis of (byNode.get(node) ?? []).flatMap((layer) => layer.axes)) {
       const seen = new Set<DimTerm>();
       forEachLeaf(axis.term, (leaf) => seen.add(leaf));
       for (const leaf of seen) {

@@ -10,7 +10,16 @@ import { registryWith } from './customized.ts';
 import { dependencyGraphOf } from './dependency-view.ts';
 import { explainLayer } from './explain.ts';
 import { Group } from './group.ts';
-import { axisOf, type LayerAxis, LayerError, notALayer, type PrunableLayer, partOf, sideOf } from './layers.ts';
+import {
+  axisOf,
+  type LayerAxis,
+  LayerError,
+  notALayer,
+  type PrunableLayer,
+  partOf,
+  sideOf,
+  type UnwrappedParameter,
+} from './layers.ts';
 import type { PruningFunction } from './pruning-function.ts';
 import { removeChannels } from './rewrite.ts';
 import {
@@ -34,6 +43,8 @@ export interface BuildOptions {
   readonly exampleInputs?: Readonly<Record<string, { readonly dims: readonly number[] }>>;
   /** Records of operators that the engine does not know, or other rules for those that it does. */
   readonly customizedOperators?: readonly OperatorRecord[];
+  /** Bare parameters (position embeddings, layer scales) that are to be layers of their own, under their own names. */
+  readonly unwrappedParameters?: readonly UnwrappedParameter[];
   /** Input channels that lie in groups although no operator says so: number of groups by layer name. */
   readonly inChannelGroups?: Readonly<Record<string, number>>;
   /** Output channels that lie in groups although no operator says so: number of groups by layer name. */
@@ -86,12 +97,14 @@ export class DependencyGraph {
     this.#analysis = analyse(model, registry, shapes, {
       channelGroups: channelGroupsOf(model, options),
       independentGroups: options.groupSelection === 'independent',
+      unwrappedParameters: options.unwrappedParameters,
     });
     this.#options = { ...options, inputShapes: shapes, exampleInputs: undefined };
     this.#carriers = undefined;
     this.#outer = undefined;
     const layers = this.#analysis.layers;
-    this.#byNode = new Map(layers.map((layer) => [layer.node, layer]));
+    // Layers of bare parameters come last and share a node with others: the node's own layer answers for it.
+    this.#byNode = new Map([...layers].reverse().map((layer) => [layer.node, layer]));
     this.#byName = new Map(layers.map((layer) => [layer.name, layer]));
     return this;
   }
@@ -130,7 +143,9 @@ export class DependencyGraph {
 
   /** @throws LayerError where the layer has no parameters that could be pruned */
   prunableLayer(layer: Layer | string): PrunableLayer {
-    const base = typeof layer === 'string' ? (this.#byName.get(layer) ?? this.model.layer(layer)) : layer;
+    const named = this.#byName.get(typeof layer === 'string' ? layer : layer.name);
+    if (named && (typeof layer === 'string' || layer.node === named.node)) return named;
+    const base = typeof layer === 'string' ? this.model.layer(layer) : layer;
     const found = this.#byNode.get(base.node);
     if (found) return found;
     throw notALayer(base);
@@ -241,11 +256,19 @@ export class DependencyGraph {
   /** Numbers of heads of every layer whose output channels lie in heads, by layer name. */
   numHeads(): ReadonlyMap<string, number> {
     const heads = new Map<string, number>();
+    const multiply = (axes: Iterable<LayerAxis>, count: number): void => {
+      for (const { layer, side } of axes)
+        if (side === 'out') heads.set(layer.name, (heads.get(layer.name) ?? 1) * count);
+    };
     for (const group of this.getHeadGroups()) {
-      for (const { axis } of group.items) {
-        const before = heads.get(axis.layer.name) ?? 1;
-        if (axis.side === 'out') heads.set(axis.layer.name, before * numericSize([...group.cells.keys()][0]));
-      }
+      multiply(
+        group.items.map((item) => item.axis),
+        numericSize([...group.cells.keys()][0]),
+      );
+    }
+    for (const { children } of this.analysis.terms.families) {
+      const uses = this.analysis.uses.get(children[0]) ?? [];
+      if (!uses.some(({ layer }) => CONVOLUTIONS.has(layer.spec.kind))) multiply(uses, children.length);
     }
     return heads;
   }

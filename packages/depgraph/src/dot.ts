@@ -2,7 +2,7 @@
  * Drawings for Graphviz: the dependency graph with every side of a layer in the colour of its group, and the groups
  * themselves with one cluster each. Text only; `dot -Tsvg` makes pictures of it.
  */
-import { colourOf, groupColour, type LeafColours, leafColours, NO_GROUP, SEVERAL_GROUPS } from './colours.ts';
+import { colourOf, groupColour, type LeafColours, leafColours, SEVERAL_GROUPS } from './colours.ts';
 import type { DependencyGraph } from './dependency-graph.ts';
 import { channelsOn, type Edge, edgesOf, type Vertex, verticesOf } from './dependency-view.ts';
 import type { Group, GroupItem } from './group.ts';
@@ -58,7 +58,7 @@ function drawAxis({ side, term }: LayerAxis, colours: LeafColours): string {
     sizes.set(own, (sizes.get(own) ?? 0) + numericSize(leaf));
   }
   const strip = [...sizes].map(([own, size]) => cell(String(size), own)).join('');
-  const table = `<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0"><TR>${cell(text, NO_GROUP)}${strip}</TR></TABLE>`;
+  const table = `<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0"><TR>${cell(text, '#ffffff')}${strip}</TR></TABLE>`;
   return `<TD CELLPADDING="0">${table}</TD>`;
 }
 

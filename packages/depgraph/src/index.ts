@@ -31,6 +31,7 @@ export {
   partOf,
   type Side,
   traceOrder,
+  type UnwrappedParameter,
 } from './layers.ts';
 export { nodeLabel } from './node-view.ts';
 export { printCount } from './print-count.ts';

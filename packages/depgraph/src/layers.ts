@@ -121,6 +121,48 @@ export function traceOrder(graph: GraphProto): NodeProto[] {
   return [...registered];
 }
 
+/** A parameter that is no layer's, and the axis along which it has channels. */
+export interface UnwrappedParameter {
+  /** Name of the initializer. */
+  readonly name: string;
+  readonly axis: number;
+}
+
+/**
+ * A layer for a bare parameter, under the parameter's name.
+ * @throws LayerError when there is no such parameter or axis
+ */
+export function unwrappedLayer(
+  model: Model,
+  shapes: ShapeTable,
+  axes: ReadonlyMap<string, readonly DimTerm[]>,
+  { name, axis }: UnwrappedParameter,
+): PrunableLayer {
+  const node = model.graph.node.find((candidate) => candidate.input.includes(name));
+  const term = shapes.constants.has(name) ? axes.get(name)?.[axis] : undefined;
+  if (!node || !term) {
+    throw new LayerError(
+      'UNWRAPPED_PARAMETER',
+      'unwrappedParameters names a parameter or an axis that does not exist',
+      {
+        value: name,
+        axis,
+        expected: 'an initializer that a node uses, and one of its axes',
+        actual: axes.has(name) ? `${axes.get(name)!.length} axes` : 'no such initializer',
+        repair: 'Give the name of an initializer and the axis to prune.',
+      },
+    );
+  }
+  const spec: LayerSpec = {
+    kind: 'parameter',
+    parameters: [{ input: node.input.indexOf(name), role: 'weight', out: axis }],
+  };
+  const found: LayerAxis[] = [];
+  const layer: PrunableLayer = { model, node, name, spec, axes: found };
+  found.push({ layer, side: 'out', term, parameters: [{ tensor: name, axis, role: 'weight' }] });
+  return layer;
+}
+
 /** A layer that was asked for has no channels of the kind asked for, or is not a layer of this graph. */
 export class LayerError extends OnnxPruningError {}
 

@@ -29,9 +29,12 @@ export class TermUniverse {
     return new DimTerm(this.#nextId++, 'sum', 0, kept);
   }
 
-  /** Row-major merge. Fixed factors of size 1 vanish; nested products are flattened. */
+  /** Row-major merge. Factors of size 1 have to stay, and vanish; nested products are flattened. */
   product(factors: readonly DimTerm[]): DimTerm {
-    const flat = flattenProduct(factors);
+    const all = flattenProduct(factors);
+    for (const t of all)
+      if (sizeOf(t) === 1) this.freeze(t, { because: 'without it nothing of a merged axis is left' });
+    const flat = all.filter((t) => sizeOf(t) !== 1);
     if (flat.length === 1) return flat[0];
     if (flat.length === 0) return this.fixed(1, { because: 'it has one element' });
     return new DimTerm(this.#nextId++, 'product', 0, flat);
@@ -75,12 +78,6 @@ export class TermUniverse {
   #unifyLeaf(x: DimTerm, y: DimTerm): void {
     const [leaf, other] = x.kind === 'leaf' && !(y.kind === 'leaf' && y.id > x.id) ? [x, y] : [y, x];
     giveRole(other, leaf.role);
-    const factors = other.kind === 'product' ? flattenProduct([other]) : [];
-    if (factors.includes(leaf)) {
-      // The sizes are equal, so the other factors have size 1: the leaf has channels as long as they are there.
-      for (const one of factors) if (one !== leaf) this.freeze(one, { because: 'the axis is the same without it' });
-      return;
-    }
     leaf.alias = other;
     leaf.children = [];
   }
@@ -134,18 +131,19 @@ export class TermUniverse {
     return [this.sum([...before, halves[0]]), this.sum([halves[1], ...after])];
   }
 
-  /** Cuts the outer channels, and through one of them where the cut falls there: then the inner ones are cut as well. */
+  /** Cuts between two outer channels, or through one: that one has to stay then, and the inner channels are cut. */
   #splitProduct(root: DimTerm, at: number): [DimTerm, DimTerm] {
     const [outer, ...rest] = root.children;
     const inner = this.product(rest);
+    const whole = Math.floor(at / numericSize(inner));
     const through = at % numericSize(inner);
-    const [before, behind] = this.#splitOff(outer, Math.floor(at / numericSize(inner)));
-    const whole = (outers: readonly DimTerm[]): DimTerm[] => outers.map((t) => this.product([t, inner]));
-    if (through === 0) return [this.sum(whole(before)), this.sum(whole(behind))];
+    const [before, behind] = this.#splitOff(outer, whole);
+    if (through === 0) return [this.product([...before, inner]), this.product([...behind, inner])];
     const [[one], after] = this.#splitOff(behind[0], 1);
-    const [left, right] = this.split(inner, through);
-    const [first, second] = [this.product([one, left]), this.product([one, right])];
-    return [this.sum([...whole(before), first]), this.sum([second, ...whole(after)])];
+    this.freeze(one, { because: 'its channels are cut apart' });
+    const halves = this.split(inner, through);
+    const around = (term: DimTerm[]): DimTerm[] => (term.length > 0 ? [this.product([...term, inner])] : []);
+    return [this.sum([...around(before), halves[0]]), this.sum([halves[1], ...around(after)])];
   }
 
   /** As `split`, where either half may be empty. */
@@ -156,38 +154,26 @@ export class TermUniverse {
     return [[before], [after]];
   }
 
-  /** Matches factors from the innermost on; false where their sizes do not divide. */
   #unifyProducts(a: DimTerm, b: DimTerm, where: Omit<FixedReason, 'because'>): boolean {
-    const left = columnsOf(a);
-    const right = columnsOf(b);
-    for (let x = left.pop(), y = right.pop(); x && y; x = left.pop(), y = right.pop()) {
-      const sx = sizeOf(x.main);
-      const sy = sizeOf(y.main);
+    const left = flattenProduct(a.children);
+    const right = flattenProduct(b.children);
+    while (left.length > 0 && right.length > 0) {
+      const x = left.pop()!;
+      const y = right.pop()!;
+      const sx = sizeOf(x);
+      const sy = sizeOf(y);
       if (sx === sy) {
-        this.#unifyColumns(x, y, where);
+        this.unify(x, y, where);
         continue;
       }
       if (typeof sx !== 'number' || typeof sy !== 'number') return false;
       const [larger, smaller, rest] = sx > sy ? [x, y, left] : [y, x, right];
-      const factors = this.factor(larger.main, numericSize(smaller.main), where);
+      const factors = this.factor(larger, numericSize(smaller), where);
       if (!factors) return false;
-      rest.push({ main: factors[0], ones: larger.ones });
-      this.unify(factors[1], this.#merged(smaller), where);
+      rest.push(factors[0]);
+      this.unify(factors[1], smaller, where);
     }
     return true;
-  }
-
-  #unifyColumns(x: Column, y: Column, where: Omit<FixedReason, 'because'>): void {
-    if (x.ones.length > 0 && y.ones.length > 0) {
-      for (const one of [...x.ones, ...y.ones]) this.unify(one, x.ones[0], where);
-      this.unify(x.main, y.main, where);
-    } else {
-      this.unify(this.#merged(x), this.#merged(y), where);
-    }
-  }
-
-  #merged({ main, ones }: Column): DimTerm {
-    return this.product([...ones, main]);
   }
 
   /** Writes a term as outer x inner channels in row-major order; undefined where the sizes do not divide. */
@@ -227,33 +213,9 @@ function expandHead(terms: DimTerm[]): void {
   }
 }
 
-/** Factors that are not products, but for fixed ones of size 1. */
 function flattenProduct(factors: readonly DimTerm[]): DimTerm[] {
   return factors.flatMap((t) => {
     const root = find(t);
-    if (root.kind === 'fixed' && root.count === 1) return [];
     return root.kind === 'product' ? flattenProduct(root.children) : [root];
   });
-}
-
-/** A factor of a product, and the free factors of size 1 before it (behind it, for the last). */
-interface Column {
-  readonly main: DimTerm;
-  readonly ones: readonly DimTerm[];
-}
-
-function columnsOf(product: DimTerm): Column[] {
-  const columns: Column[] = [];
-  let ones: DimTerm[] = [];
-  for (const factor of flattenProduct([product])) {
-    if (sizeOf(factor) === 1) {
-      ones.push(factor);
-    } else {
-      columns.push({ main: factor, ones });
-      ones = [];
-    }
-  }
-  const last = columns.pop();
-  if (last) return [...columns, { main: last.main, ones: [...last.ones, ...ones] }];
-  return ones.length > 0 ? [{ main: ones[0], ones: ones.slice(1) }] : [];
 }

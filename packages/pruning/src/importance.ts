@@ -121,3 +121,9 @@ export class GroupMagnitudeImportance {
     return Float64Array.from(idxs, (index) => sums[index]);
   }
 }
+
+/** GroupMagnitudeImportance by its older name in Torch-Pruning. */
+export const GroupNormImportance = GroupMagnitudeImportance;
+
+/** GroupMagnitudeImportance by its shorter name in Torch-Pruning. */
+export const MagnitudeImportance = GroupMagnitudeImportance;

@@ -2,8 +2,10 @@ export type { BudgetResult } from './budget.ts';
 export { BNScaleImportance, CriterionError, FPGMImportance, LAMPImportance, RandomImportance } from './criteria.ts';
 export {
   GroupMagnitudeImportance,
+  GroupNormImportance,
   type Importance,
   type ImportanceFunction,
+  MagnitudeImportance,
   type MagnitudeOptions,
   scoreGroup,
 } from './importance.ts';
@@ -23,6 +25,13 @@ export {
 } from './plan.ts';
 export { BasePruner } from './pruner.ts';
 export type { LayerSelector, PrunerOptions, PruningRatioDict } from './pruner-options.ts';
+export {
+  BNScalePruner,
+  GroupNormPruner,
+  MagnitudePruner,
+  MetaPruner,
+  type PrunerOptionsWithDefault,
+} from './pruners.ts';
 export type { GroupReduction, Normalizer } from './reduction.ts';
 export { referenceModel } from './reference-model.ts';
 export { linearScheduler, type Scheduler } from './scheduler.ts';
