@@ -123,6 +123,7 @@ function prune(model: Model, job: PruneJob): { plan: Plan; refusals: Refusal[] }
     pruningRatio: job.ratio,
     ignoredLayers: job.ignore,
     roundTo: job.roundTo,
+    inputShapes: givenShapes(job.inputShape ?? []),
   });
   const refusals = refusalsOf(pruner.graph);
   const anyGroup = !pruner.graph.getAllGroups().next().done;
@@ -130,6 +131,12 @@ function prune(model: Model, job: PruneJob): { plan: Plan; refusals: Refusal[] }
   const plan = pruner.plan();
   if (plan.groups.length === 0 && job.ratio > 0) throw nothingPruned(anyGroup, refusals);
   return { plan, refusals };
+}
+
+/** Shapes by input and sizes by symbol, as the graph takes them: only what was asked for is fixed. */
+function givenShapes(given: readonly GivenShape[]): Record<string, number | readonly number[]> {
+  const isSymbol = ({ sizes }: GivenShape): boolean => sizes.length === 1;
+  return Object.fromEntries(given.map((shape) => [shape.name, isSymbol(shape) ? shape.sizes[0] : shape.sizes]));
 }
 
 /** All options but the ignored layers were checked when they were read. */

@@ -27,7 +27,8 @@ export interface Edge {
 
 /** Nodes in graph order, without those that only hold a constant. */
 export function verticesOf(analysis: Analysis): Map<NodeProto, Vertex> {
-  const layers = new Map(analysis.layers.map((layer) => [layer.node, layer]));
+  // Layers of bare parameters come last and share a node with others: the node's own layer stands for it.
+  const layers = new Map([...analysis.layers].reverse().map((layer) => [layer.node, layer]));
   const names = new Map(analysis.model.layers().map(({ node, name }) => [node, name]));
   const nodes = analysis.model.graph.node.filter((node) => !node.output.every((name) => isConstant(analysis, name)));
   return new Map(

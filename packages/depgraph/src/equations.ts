@@ -65,7 +65,7 @@ class Solver {
   }
 
   stateNodes(): void {
-    for (const node of this.model.graph.node) this.#stateNode(node);
+    for (const node of byLevel(this.model.graph.node)) this.#stateNode(node);
     for (const { name, node } of capturedValues(this.model)) {
       this.freezeValue(name, `a subgraph of node '${nodeLabel(node)}' (${node.opType}) uses it`);
     }
@@ -178,6 +178,22 @@ class Equations extends GraphNodeView implements EquationContext {
   mixes(input: number, axis: number, statistic: string): void {
     this.#solver.mixings.push({ node: this.node, input, axis, statistic });
   }
+}
+
+/**
+ * Nodes by their distance from the inputs, then by name. Equations may be stated in any order, but where they contradict
+ * each other what is given up depends on it: so it must not be the order in which the file happens to list the nodes.
+ */
+function byLevel(nodes: readonly NodeProto[]): NodeProto[] {
+  const levels = new Map<string, number>();
+  const leveled = nodes.map((node) => {
+    const level = Math.max(0, ...node.input.map((name) => levels.get(name) ?? 0)) + 1;
+    for (const name of node.output) levels.set(name, level);
+    return { node, level, name: node.output.find((output) => output !== '') ?? '' };
+  });
+  const order = (a: (typeof leveled)[0], b: (typeof leveled)[0]): number =>
+    a.level - b.level || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
+  return leveled.sort(order).map(({ node }) => node);
 }
 
 /** Values of the main graph that subgraphs (If, Loop, Scan bodies) use by name. */

@@ -37,7 +37,7 @@ export { nodeLabel } from './node-view.ts';
 export { printCount } from './print-count.ts';
 export * from './pruning-function.ts';
 export { type LeafRemoval, RewriteError, removeChannels } from './rewrite.ts';
-export { primaryLeaves, type RemovedCells } from './selection.ts';
+export { emptiedAxis, primaryLeaves, type RemovedCells, removalOf } from './selection.ts';
 export { type InputShapes, inferShapes, ShapeError, type ShapeTable } from './shapes.ts';
 export { type BrokenNode, findBrokenNodes, pruneLayerAlone } from './single-layer.ts';
 export {

@@ -186,13 +186,16 @@ class Resize extends GraphNodeView implements ResizeContext {
     const follows = (value: Dim | undefined, j: number): boolean =>
       value === undefined || (now?.value?.[j] !== undefined && sameDim(now.value[j], value));
     if (now && values.every(follows)) return;
-    const wanted = values.map((value, j) => value ?? now?.value?.[j]);
-    const dims = now?.dims?.every((n) => typeof n === 'number') ? (now.dims as number[]) : [values.length];
-    if (wanted.every((value) => typeof value === 'number')) {
-      this.#setConstant(i, wanted as number[], dims, now);
-    } else {
-      this.#recompose(i, wanted, name, now?.elemType ?? DataType.INT64);
+    const known = values.map((value, j) => value ?? now?.value?.[j]);
+    const isConstant = !now?.dims?.length || this.#edits.staged.constants.has(name);
+    if (isConstant && known.every((value) => typeof value === 'number')) {
+      const dims = now?.dims?.every((n) => typeof n === 'number') ? (now.dims as number[]) : [values.length];
+      this.#setConstant(i, known as number[], dims, now);
+      return;
     }
+    // Sizes that still follow at run time stay run-time sizes, also where example inputs gave them a number.
+    const replaced = values.map((value, j) => (follows(value, j) ? undefined : value));
+    this.#recompose(i, replaced, name, now?.elemType ?? DataType.INT64);
   }
 
   replaceConstant(i: number, values: readonly number[], dims: readonly number[]): void {

@@ -45,6 +45,28 @@ const gather: readonly OperatorCase[] = [
     groups: ['conv1 out 8, last in 8'],
   },
   {
+    name: 'Gather: indices with several axes, images and channels that were one axis become two',
+    opset: 18,
+    build: (b) => {
+      const y = conv(b, 'conv1', image(b, 2), 3, 8);
+      const mean = b.node('ReduceMean', [y, b.ints('places', [-1, -2])], { keepdims: 1 });
+      const strided = b.ints('strided', [...Array(16).keys()], [2, 8, 1, 1]);
+      const apart = b.node('Gather', [b.node('Reshape', [mean, b.ints('all', [-1])]), strided]);
+      lastLinear(b, b.node('Reshape', [apart, b.ints('features', [2, 8])]), 8);
+    },
+    groups: ['conv1 out 8, last in 8'],
+  },
+  {
+    name: 'Gather: indices with several axes, the second half of the channels in rows',
+    opset: 13,
+    build: (b) => {
+      const y = conv(b, 'conv1', image(b), 3, 12);
+      const rows = b.node('Gather', [y, b.ints('rows', [6, 7, 8, 9, 10, 11], [2, 3])], { axis: 1 });
+      lastConv(b, b.node('ReduceSum', [rows, b.ints('row', [1])], { keepdims: 0 }), 3);
+    },
+    groups: ['conv1 out 6', 'conv1 out 6, last in 3'],
+  },
+  {
     name: 'Gather: channels taken by indices that are an input of the graph',
     opset: 13,
     build: (b) => {

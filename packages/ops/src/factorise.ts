@@ -3,7 +3,7 @@
  * Only sizes are looked at, symbolic ones as monomials. It knows no operator.
  */
 import { freezeAxes, freezeOnes } from './axes.ts';
-import { canonicalDim, isKnown, mulDims } from './dims.ts';
+import { canonicalDim, divDims, isKnown, mulDims, productOfDims } from './dims.ts';
 import type { Axes, Dim, EquationContext, Term } from './record.ts';
 
 /** Neighbouring axes on both sides that hold the same elements in the same order. Axes of size 1 are in no segment. */
@@ -82,7 +82,41 @@ export function equateMerged(ctx: EquationContext, from: readonly Term[], to: re
   else if (left.length === 1 && right.length === 1) ctx.equal(left[0]!, right[0]!);
   else if (right.length === 1) ctx.equal(ctx.product(left), right[0]!);
   else if (left.length === 1) ctx.equal(left[0]!, ctx.product(splitFactors(ctx, right)));
-  else ctx.equal(ctx.product(left), ctx.product(splitFactors(ctx, right)));
+  else if ([...left, ...right].every(({ size }) => isKnown(size)))
+    ctx.equal(ctx.product(left), ctx.product(splitFactors(ctx, right)));
+  else equateTails(ctx, left, right);
+}
+
+/** The innermost axes of known size, and how many channels they are together. */
+interface Tail {
+  readonly outer: readonly Term[];
+  readonly axes: readonly Term[];
+  readonly size: number;
+}
+
+function tailOf(axes: readonly Term[]): Tail {
+  const from = axes.findLastIndex(({ size }) => !isKnown(size)) + 1;
+  const tail = axes.slice(from);
+  return { outer: axes.slice(0, from), axes: tail, size: Number(productOfDims(tail.map(({ size }) => size))) };
+}
+
+/**
+ * Merged axes of which an outer one is only known at run time, as `batch x channels` is `heads*batch x head`: what is
+ * inside of it corresponds where the shorter side can be filled up from the next axis, the rest stays as it is.
+ */
+function equateTails(ctx: EquationContext, from: readonly Term[], to: readonly Term[]): void {
+  const [left, right] = [tailOf(from), tailOf(to)];
+  const [longer, shorter] = left.size >= right.size ? [left, right] : [right, left];
+  const missing = longer.size / shorter.size;
+  const next = shorter.outer.at(-1)?.size ?? 1;
+  const outer = [...left.outer, ...right.outer];
+  if (!Number.isInteger(missing) || divDims(next, missing) === undefined) {
+    freezeAxes(ctx, [...from, ...to], 'the sizes do not tell which axes it is reshaped from and to');
+    return;
+  }
+  freezeAxes(ctx, outer, 'it is merged with an axis whose size is only known at run time');
+  const filled = ctx.fixed(missing, 'it is merged with an axis whose size is only known at run time');
+  equateMerged(ctx, longer.axes, [filled, ...shorter.axes]);
 }
 
 /** States how the axes of a reshaped tensor follow from the axes it had. */

@@ -35,3 +35,4 @@ export {
 export type { GroupReduction, Normalizer } from './reduction.ts';
 export { referenceModel } from './reference-model.ts';
 export { linearScheduler, type Scheduler } from './scheduler.ts';
+export { type SoftPruning, SoftPruningError, softPrune } from './soft-pruning.ts';

@@ -44,7 +44,13 @@ export function maskModel(
   return model;
 }
 
-function zeroRemoved(source: Uint8Array, dims: readonly number[], bits: number, change: InitializerChange): Uint8Array {
+/** A copy of a tensor's content in which what a change would remove is zero. */
+export function zeroRemoved(
+  source: Uint8Array,
+  dims: readonly number[],
+  bits: number,
+  change: InitializerChange,
+): Uint8Array {
   const bytes = source.slice();
   for (const [axis, kept] of Object.entries(change.kept)) zeroAlong(bytes, dims, bits, Number(axis), () => kept);
   for (const [axis, groups] of Object.entries(change.keptPerGroup ?? {})) {

@@ -11,6 +11,7 @@ import {
   forEachCell,
   KeptIndices,
   type LayerAxis,
+  type LeafRemoval,
   leavesOf,
   mixingsOf,
   nodeLabel,
@@ -70,17 +71,22 @@ export interface Plan {
 /** A plan that does not fit the model it is used on. */
 export class PlanError extends OnnxPruningError {}
 
-/** Indices that survive of the original channels, for any term of a pruned graph. */
-function survivors(): KeptIndices {
-  return new KeptIndices({ size: originalSize, kept: (leaf) => leaf.survivors });
+/** Indices that survive of the original channels, for any term of a pruned graph, once `pending` has been removed too. */
+function survivors(pending: LeafRemoval): KeptIndices {
+  const kept = (leaf: DimTerm): Int32Array | undefined => {
+    const [before, now] = [leaf.survivors, pending.get(leaf)];
+    return before && now ? now.map((channel) => before[channel]) : (now ?? before);
+  };
+  return new KeptIndices({ size: originalSize, kept });
 }
 
 /**
  * The plan of everything that was pruned through this graph since it was built.
  * @param reason said of every group, e.g. `lowest 50 % by L2 magnitude`
+ * @param pending channels that count as removed although they are still there
  */
-export function createPlan(graph: DependencyGraph, reason = 'chosen by hand'): Plan {
-  const kept = survivors();
+export function createPlan(graph: DependencyGraph, reason = 'chosen by hand', pending: LeafRemoval = new Map()): Plan {
+  const kept = survivors(pending);
   return {
     version: 1,
     graph: planGraph(graph.buildOptions),
@@ -94,7 +100,8 @@ function planGraph({ exampleInputs: _, customizedOperators: __, ...options }: Bu
   return Object.fromEntries(given);
 }
 
-function initializerChanges(analysis: Analysis, kept: KeptIndices): Record<string, InitializerChange> {
+/** What a removal does to every constant that it touches, by name. */
+export function initializerChanges(analysis: Analysis, kept: KeptIndices): Record<string, InitializerChange> {
   const changes: Record<string, InitializerChange> = {};
   for (const name of analysis.shapes.constants.keys()) {
     const axes = analysis.terms.axes.get(name);
@@ -107,7 +114,7 @@ function initializerChanges(analysis: Analysis, kept: KeptIndices): Record<strin
 function initializerChange(axes: readonly DimTerm[], kept: KeptIndices): InitializerChange {
   const apart = axes.map((term) => kept.perGroup(term));
   const lists = axes.map((term, axis) => (apart[axis] ? undefined : kept.of(term)));
-  const shape = axes.map((term) => originalSize(term));
+  const shape = axes.map((term) => kept.sizeBefore(term));
   const same = lists.flatMap((list, axis) => (list ? [[String(axis), Array.from(list)] as const] : []));
   const perGroup = apart.flatMap((groups, axis) =>
     groups ? [[String(axis), groups.map((list) => Array.from(list))] as const] : [],
@@ -127,7 +134,7 @@ function planGroups(analysis: Analysis, kept: KeptIndices, reason: string): Plan
     analysis.layers.flatMap((layer) => layer.axes.filter((axis) => axis.side === side)),
   );
   for (const root of sides) {
-    const leaves = leavesOf(root.term).filter((leaf) => leaf.survivors && !covered.has(leaf));
+    const leaves = leavesOf(root.term).filter((leaf) => kept.changes(leaf) && !covered.has(leaf));
     if (leaves.length === 0) continue;
     for (const leaf of leaves) covered.add(leaf);
     groups.push(planGroup(analysis, kept, root, leaves, reason));
@@ -153,7 +160,7 @@ function planGroup(
       layer: axis.layer.name,
       side: axis.side,
       channels: originalSize(axis.term),
-      kept: numericSize(axis.term),
+      kept: (kept.perGroup(axis.term)?.[0] ?? kept.of(axis.term))?.length ?? numericSize(axis.term),
     })),
     reason,
     inexact: mixingsOf(analysis, new Set(leaves)).map(

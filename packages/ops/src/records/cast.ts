@@ -1,4 +1,7 @@
-/** Cast and CastLike: the same elements in another type. */
+/**
+ * Cast and CastLike: the same elements in another type. A size that becomes a floating-point number is calculated with,
+ * as in the scale of attention or the divisor of a mean: it stays what it was, so that pruning changes nothing else.
+ */
 import { DataType } from '@onnx-pruning/onnx';
 import { carryAll } from '../axes.ts';
 import { isKnown } from '../dims.ts';
@@ -6,13 +9,14 @@ import { NEWEST_OPSET, OLDEST_OPSET } from '../opsets.ts';
 import {
   type Dim,
   type InferContext,
+  type NodeView,
   noLayer,
   noMacs,
-  nothing,
   type OperatorRecord,
+  type ResizeContext,
   type ValueInfo,
 } from '../record.ts';
-import { elemTypeOf, isInteger, valueInfo, valueOf } from '../values.ts';
+import { elemTypeOf, isFloat, isInteger, valueInfo, valueOf } from '../values.ts';
 
 /** One element in another type; undefined where this file does not follow the conversion. */
 function converted(element: Dim | undefined, elemType: number): Dim | undefined {
@@ -30,14 +34,23 @@ function inferCast(ctx: InferContext, elemType: number): ValueInfo[] {
   return [valueInfo(elemType, dims, value)];
 }
 
-function castRecord(opType: string, since: number, target: (ctx: InferContext) => number): OperatorRecord {
+/** States computed sizes again where they become floating-point numbers; the others depend on no channels. */
+function keepSizes(ctx: ResizeContext, elemType: number): void {
+  const converts = isInteger(elemTypeOf(ctx, 0)) && isFloat(elemType) && ctx.constant(0) === undefined;
+  const sizes = converts ? valueOf(ctx, 0)?.map((size) => (isKnown(size) ? size : undefined)) : undefined;
+  // Where the tensor itself loses channels, its elements belong to channels and are no sizes.
+  const loses = ctx.oldIn(0).some((_, axis) => ctx.keptIn(0, axis) !== undefined);
+  if (sizes && !loses) ctx.setInput(0, sizes);
+}
+
+function castRecord(opType: string, since: number, target: (ctx: NodeView) => number): OperatorRecord {
   return {
     domain: '',
     opType,
     opsets: [since, NEWEST_OPSET],
     infer: (ctx) => inferCast(ctx, target(ctx)),
     equations: (ctx) => carryAll(ctx, ctx.in(0), ctx.out(0)),
-    resize: nothing,
+    resize: (ctx) => keepSizes(ctx, target(ctx)),
     macs: noMacs,
     layer: noLayer,
   };

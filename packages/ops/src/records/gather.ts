@@ -1,6 +1,7 @@
 /** Gather, GatherElements, GatherND and the Scatter family: elements taken from or put at indexed places. */
-import { axisOf, carry, checkedAxis, expectSize, freezeAxes, freezeControl, freezeNode, range } from '../axes.ts';
+import { axisOf, carry, checkedAxis, expectSize, freezeAxes, freezeControl, freezeNode, freezeOnes } from '../axes.ts';
 import { isKnown, sameDim } from '../dims.ts';
+import { equateMerged } from '../factorise.ts';
 import { NEWEST_OPSET, OLDEST_OPSET } from '../opsets.ts';
 import {
   type Axes,
@@ -55,28 +56,24 @@ function constantIndices(view: NodeView, size: Dim | undefined): number[] | unde
   return numbersOf(view, INDICES)?.map((index) => axisOf(index, size));
 }
 
-/** The one axis of the indices that is not of size 1 (the last when all are); undefined when there are several. */
-function longAxis(dims: readonly number[]): number | undefined {
-  const long = range(dims.length).filter((axis) => dims[axis] !== 1);
-  return long.length > 1 ? undefined : (long[0] ?? dims.length - 1);
-}
-
-/** Equates the axes that the indices put in the place of `axis`. */
+/** Equates the axes that the indices put in the place of `axis`: the channels they take, in row-major order. */
 function equateTaken(ctx: EquationContext, axis: Term, replaced: Axes): void {
   const indices = constantIndices(ctx, axis.size);
-  const shape = knownDims(ctx.inputs[INDICES]?.dims);
-  const long = shape && longAxis(shape);
-  const taken = indices && long !== undefined ? selectChannels(ctx, axis, indices) : undefined;
-  if (taken === undefined || long === undefined) {
-    freezeAxes(ctx, [axis, ...replaced], indices ? 'its channels are rearranged over several axes' : RUN_TIME);
-    return;
-  }
+  const taken = indices && selectChannels(ctx, axis, indices);
+  if (taken === undefined) freezeAxes(ctx, [axis, ...replaced], indices ? 'its channels are scattered' : RUN_TIME);
   // A scalar index drops the axis: the one channel it takes has to stay.
-  if (replaced.length === 0) ctx.freeze(taken, 'this very channel is taken');
-  replaced.forEach((term, position) => {
-    if (position === long) ctx.equal(term, taken);
-    else ctx.freeze(term, 'the axis comes from the shape of the indices');
-  });
+  else if (replaced.length === 0) ctx.freeze(taken, 'this very channel is taken');
+  else if (replaced.every(({ size }) => size === 1)) equateOnes(ctx, taken, replaced);
+  else {
+    freezeOnes(ctx, replaced, 'the axis comes from the shape of the indices');
+    equateMerged(ctx, [taken], replaced);
+  }
+}
+
+/** One channel is taken: the last axis of the indices holds it. */
+function equateOnes(ctx: EquationContext, taken: Term, replaced: Axes): void {
+  ctx.equal(taken, replaced.at(-1)!);
+  freezeAxes(ctx, replaced.slice(0, -1), 'the axis comes from the shape of the indices');
 }
 
 function gatherEquations(ctx: EquationContext): void {
@@ -109,12 +106,11 @@ function resizeGather(ctx: ResizeContext): void {
   const axis = axisOf(ctx.int('axis', 0), data.length);
   const kept = ctx.keptIn(DATA, axis);
   const indices = constantIndices(ctx, data[axis]);
-  const shape = knownDims(ctx.inputs[INDICES]?.dims);
-  if (kept === undefined || indices === undefined || shape === undefined) return;
+  const replaced = knownDims(ctx.newOut(0).slice(axis, axis + (ctx.inputs[INDICES]?.dims?.length ?? 0)));
+  if (kept === undefined || indices === undefined || replaced === undefined) return;
   const positions = newPositions(kept);
   const places = indices.map((index) => positions.get(index)).filter((place) => place !== undefined);
-  const dims = shape.length === 0 ? [] : shape.with(longAxis(shape)!, places.length);
-  ctx.replaceConstant(INDICES, places, dims);
+  ctx.replaceConstant(INDICES, places, replaced);
 }
 
 /** A table of vectors that is looked up by row: the row is chosen by the input, the vector holds the channels. */

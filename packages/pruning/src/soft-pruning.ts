@@ -1,0 +1,173 @@
+/**
+ * Soft pruning: channels are masked in place of being removed, so that the model keeps its shapes and the choice can be
+ * taken back (He et al., Soft Filter Pruning for Accelerating Deep Convolutional Neural Networks, IJCAI 2018). The
+ * masked model computes what the pruned one does. Chooses nothing.
+ */
+import {
+  type DependencyGraph,
+  emptiedAxis,
+  type Group,
+  KeptIndices,
+  type LeafRemoval,
+  numericSize,
+  removalOf,
+} from '@onnx-pruning/depgraph';
+import {
+  bitsPerElement,
+  constantTensors,
+  type Model,
+  OnnxPruningError,
+  replaceConstant,
+  setTensorBytes,
+  shallowCloneProto,
+  type TensorProto,
+  tensorBytes,
+  tensorDims,
+} from '@onnx-pruning/onnx';
+import { zeroRemoved } from './mask.ts';
+import { createPlan, initializerChanges, type Plan } from './plan.ts';
+
+/** A mask that cannot be taken back or made permanent. */
+export class SoftPruningError extends OnnxPruningError {}
+
+/**
+ * Masks the channels of some groups: their slices of weights and biases become zero, in place. Running statistics stay,
+ * and so do bare factors, since zero times anything is zero.
+ *
+ * The masked model computes what the pruned one does wherever the channels are consumed by layers with weights, or
+ * reach their consumer as zeros; not where a group is inexact (`group.exact`).
+ *
+ * @param groups from this graph, asked for since it was last pruned; they may share channels
+ * @throws LayerError for a group that is out of date, or an axis that would be left without channels; nothing is changed
+ * @example
+ * const soft = softPrune(graph, [graph.getPruningGroup('conv1', pruneConvOutChannels, [2, 6, 9])]);
+ * const accuracy = await evaluate(model);
+ * if (accuracy > wanted) soft.commit();
+ * else soft.restore();
+ */
+export function softPrune(graph: DependencyGraph, groups: Iterable<Group>): SoftPruning {
+  const chosen = [...groups];
+  for (const group of chosen) group.assertFresh();
+  const removal = removalOf(chosen.map((group) => group.cells));
+  const refused = emptiedAxis(graph.analysis, removal);
+  if (refused) throw refused;
+  return new SoftPruning(graph, chosen, removal, maskParameters(graph, removal));
+}
+
+/** Channels that are masked, until they are restored or removed for good. */
+export class SoftPruning {
+  readonly graph: DependencyGraph;
+  readonly groups: readonly Group[];
+  readonly #removal: LeafRemoval;
+  readonly #masks: readonly Mask[];
+  #state: 'masked' | 'restored' | 'committed' = 'masked';
+
+  constructor(graph: DependencyGraph, groups: readonly Group[], removal: LeafRemoval, masks: readonly Mask[]) {
+    this.graph = graph;
+    this.groups = groups;
+    this.#removal = removal;
+    this.#masks = masks;
+  }
+
+  /** `masked` until `restore` or `commit` was called. */
+  get state(): 'masked' | 'restored' | 'committed' {
+    return this.#state;
+  }
+
+  /** The plan of removing what is masked, together with everything that was pruned through this graph before. */
+  plan(reason = 'masked'): Plan {
+    this.#assertMasked();
+    return createPlan(this.graph, reason, this.#removal);
+  }
+
+  /**
+   * Brings the original bytes back, exactly.
+   * @throws SoftPruningError when the masked parameters were changed since; nothing is changed then
+   */
+  restore(): void {
+    this.#assertMasked();
+    for (const mask of this.#masks) mask.assertUntouched();
+    for (const mask of this.#masks) mask.undo();
+    this.#state = 'restored';
+  }
+
+  /**
+   * Removes the masked channels from the model for good.
+   * @throws LayerError when they were pruned otherwise since; RewriteError as `pruneGroups` does. The mask stays then
+   */
+  commit(): void {
+    this.#assertMasked();
+    this.graph.pruneGroups(this.groups);
+    this.#state = 'committed';
+  }
+
+  #assertMasked(): void {
+    if (this.#state === 'masked') return;
+    throw new SoftPruningError('SOFT_PRUNING_OVER', `these channels are no longer masked: they were ${this.#state}`, {
+      node: this.groups[0]?.root.layer.name,
+      repair: 'Call softPrune again with groups of the model as it is now.',
+    });
+  }
+}
+
+function maskParameters(graph: DependencyGraph, removal: LeafRemoval): Mask[] {
+  const { analysis, model } = graph;
+  const kept = new KeptIndices({ size: numericSize, kept: (leaf) => removal.get(leaf) });
+  const parameters = maskedParameters(graph);
+  const live = constantTensors(model.graph);
+  return Object.entries(initializerChanges(analysis, kept)).flatMap(([name, change]) => {
+    const tensor = parameters.has(name) ? analysis.shapes.constants.get(name) : undefined;
+    if (!tensor) return [];
+    const dims = tensorDims(tensor);
+    const bytes = zeroRemoved(tensorBytes(tensor), dims, bitsPerElement(tensor.dataType ?? 0), change);
+    return [new Mask(model, name, tensor, bytes, live.get(name) === tensor)];
+  });
+}
+
+/** Weights and biases of layers; a bare factor stays, because dividing by zero would not give zero. */
+function maskedParameters(graph: DependencyGraph): Set<string> {
+  const parameters = graph.layers.flatMap(({ spec, axes }) =>
+    axes.flatMap((axis) =>
+      axis.parameters.filter(({ role }) => role === 'bias' || (role === 'weight' && spec.kind !== 'parameter')),
+    ),
+  );
+  return new Set(parameters.map(({ tensor }) => tensor));
+}
+
+/** New content of one tensor of the model, and what it was before. */
+class Mask {
+  readonly #name: string;
+  readonly #tensor: TensorProto;
+  readonly #before: TensorProto;
+  readonly #bytes: Uint8Array;
+  readonly #undoAttributes: () => void;
+
+  constructor(model: Model, name: string, tensor: TensorProto, bytes: Uint8Array, isLive: boolean) {
+    this.#name = name;
+    this.#tensor = tensor;
+    this.#before = shallowCloneProto(tensor);
+    this.#bytes = bytes;
+    setTensorBytes(tensor, tensorDims(tensor), bytes);
+    // Constant nodes may hold numbers in attributes instead of a tensor: what we edited was a copy then.
+    const node = isLive ? undefined : model.graph.node.find(({ output }) => output[0] === name);
+    const attributes = node?.attribute;
+    this.#undoAttributes = () => {
+      if (node && attributes) node.attribute = attributes;
+    };
+    if (node) replaceConstant(model.graph, name, tensor);
+  }
+
+  assertUntouched(): void {
+    if (this.#tensor.rawData === this.#bytes) return;
+    throw new SoftPruningError('SOFT_PRUNING_CHANGED', 'a masked parameter was changed since', {
+      value: this.#name,
+      repair: 'Restore later masks first; parameters that were pruned or trained cannot be brought back.',
+    });
+  }
+
+  undo(): void {
+    delete this.#tensor.rawData;
+    Object.assign(this.#tensor, this.#before);
+    this.#undoAttributes();
+  }
+}
