@@ -60,6 +60,24 @@ export const pruneAttentionOutChannels = define('pruneAttentionOutChannels', 'ou
 /** A bare parameter that is added or multiplied along its channel axis. */
 export const pruneParameterOutChannels = define('pruneParameterOutChannels', 'out', 'parameter');
 
+// Where inputs and outputs are the same channels, Torch-Pruning has a second name for the same thing.
+/** The channels of a depthwise convolution, by their other name. */
+export const pruneDepthwiseConvInChannels = pruneDepthwiseConvOutChannels;
+/** The channels of a batch normalization, by their other name. */
+export const pruneBatchnormInChannels = pruneBatchnormOutChannels;
+/** The features of a layer normalization, by their other name. */
+export const pruneLayernormInChannels = pruneLayernormOutChannels;
+/** The channels of a group normalization, by their other name. */
+export const pruneGroupnormInChannels = pruneGroupnormOutChannels;
+/** The channels of an instance normalization, by their other name. */
+export const pruneInstancenormInChannels = pruneInstancenormOutChannels;
+/** The channels of a PRelu, by their other name. */
+export const prunePreluInChannels = prunePreluOutChannels;
+/** The features of an embedding table, by their other name. */
+export const pruneEmbeddingInChannels = pruneEmbeddingOutChannels;
+/** The channels of a bare parameter, by their other name. */
+export const pruneParameterInChannels = pruneParameterOutChannels;
+
 /** Every pruning function, in the order in which `pruningFunctionFor` prefers them. */
 export const pruningFunctions: readonly PruningFunction[] = Object.freeze([
   pruneDepthwiseConvOutChannels,

@@ -3,7 +3,7 @@
  * Only sizes are looked at, symbolic ones as monomials. It knows no operator.
  */
 import { freezeAxes, freezeOnes } from './axes.ts';
-import { canonicalDim, divDims, isKnown, mulDims, productOfDims } from './dims.ts';
+import { canonicalDim, divDims, isKnown, mulDims, productOfDims, sameDim } from './dims.ts';
 import type { Axes, Dim, EquationContext, Term } from './record.ts';
 
 /** Neighbouring axes on both sides that hold the same elements in the same order. Axes of size 1 are in no segment. */
@@ -87,36 +87,51 @@ export function equateMerged(ctx: EquationContext, from: readonly Term[], to: re
   else equateTails(ctx, left, right);
 }
 
-/** The innermost axes of known size, and how many channels they are together. */
+/** Axes apart: those up to the last whose size is only known at run time, and those inside of it. */
 interface Tail {
   readonly outer: readonly Term[];
-  readonly axes: readonly Term[];
+  readonly inner: readonly Term[];
+  /** Channels of the inner axes together. */
   readonly size: number;
 }
 
 function tailOf(axes: readonly Term[]): Tail {
   const from = axes.findLastIndex(({ size }) => !isKnown(size)) + 1;
-  const tail = axes.slice(from);
-  return { outer: axes.slice(0, from), axes: tail, size: Number(productOfDims(tail.map(({ size }) => size))) };
+  const inner = axes.slice(from);
+  return { outer: axes.slice(0, from), inner, size: Number(productOfDims(inner.map(({ size }) => size))) };
 }
 
 /**
- * Merged axes of which an outer one is only known at run time, as `batch x channels` is `heads*batch x head`: what is
- * inside of it corresponds where the shorter side can be filled up from the next axis, the rest stays as it is.
+ * Merged axes of which an outer one is only known at run time. What is inside of it corresponds where the side that has
+ * less can be filled up from it: `batch x 32` is `4*batch x 8` where `4*batch` is `batch x 4`, as of attention heads.
  */
 function equateTails(ctx: EquationContext, from: readonly Term[], to: readonly Term[]): void {
   const [left, right] = [tailOf(from), tailOf(to)];
   const [longer, shorter] = left.size >= right.size ? [left, right] : [right, left];
   const missing = longer.size / shorter.size;
-  const next = shorter.outer.at(-1)?.size ?? 1;
-  const outer = [...left.outer, ...right.outer];
-  if (!Number.isInteger(missing) || divDims(next, missing) === undefined) {
+  const last = shorter.outer.at(-1);
+  const rest = last && Number.isInteger(missing) ? divDims(last.size, missing) : undefined;
+  if (last === undefined || rest === undefined) {
     freezeAxes(ctx, [...from, ...to], 'the sizes do not tell which axes it is reshaped from and to');
     return;
   }
-  freezeAxes(ctx, outer, 'it is merged with an axis whose size is only known at run time');
-  const filled = ctx.fixed(missing, 'it is merged with an axis whose size is only known at run time');
-  equateMerged(ctx, longer.axes, [filled, ...shorter.axes]);
+  if (missing === 1) {
+    equateMerged(ctx, longer.inner, shorter.inner);
+    equateOuter(ctx, longer.outer, shorter.outer);
+    return;
+  }
+  const filled = ctx.leaf(missing, 'group');
+  const others = ctx.leaf(rest);
+  equateMerged(ctx, longer.inner, [filled, ...shorter.inner]);
+  ctx.equal(last, ctx.product([others, filled]));
+  equateOuter(ctx, longer.outer, [...shorter.outer.slice(0, -1), others]);
+}
+
+function equateOuter(ctx: EquationContext, from: readonly Term[], to: readonly Term[]): void {
+  const size = (axes: readonly Term[]): Dim => productOfDims(axes.map((term) => term.size));
+  const same = sameDim(size(from), size(to));
+  if (same && (from.length === 1 || to.length === 1)) ctx.equal(ctx.product(from), ctx.product(to));
+  else freezeAxes(ctx, [...from, ...to], 'it is merged with an axis whose size is only known at run time');
 }
 
 /** States how the axes of a reshaped tensor follow from the axes it had. */

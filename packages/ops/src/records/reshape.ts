@@ -82,10 +82,19 @@ function resizedElement(ctx: ResizeContext, target: Target, axis: number): Dim |
   const size = ctx.newOut(0)[axis]!;
   // What the run computes may follow from sizes that shrink: it is stated again, and the engine sees what follows.
   const same = ctx.constant(SHAPE) === undefined ? element : undefined;
-  if (element === -1) return same;
-  if (!isKnown(size)) return undefined;
-  if (target.copies(axis)) return sameDim(ctx.newIn(0)[axis]!, size) ? same : size;
-  return sameDim(ctx.oldOut(0)[axis]!, size) ? same : size;
+  if (element === -1) return leavesOpen(ctx, target) && isKnown(size) ? size : same;
+  if (!changes(ctx, target, axis)) return isKnown(size) ? same : undefined;
+  return isKnown(size) ? size : -1;
+}
+
+function changes(ctx: ResizeContext, target: Target, axis: number): boolean {
+  const before = target.copies(axis) ? ctx.newIn(0)[axis]! : ctx.oldOut(0)[axis]!;
+  return !sameDim(before, ctx.newOut(0)[axis]!);
+}
+
+/** Whether an axis changes whose size only the run knows: then it is the one that is left open. */
+function leavesOpen(ctx: ResizeContext, target: Target): boolean {
+  return ctx.newOut(0).some((size, axis) => !isKnown(size) && changes(ctx, target, axis));
 }
 
 function resizeReshape(ctx: ResizeContext): void {
