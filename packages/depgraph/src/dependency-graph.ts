@@ -31,6 +31,7 @@ import {
   primaryLeaves,
   type RemovedCells,
   removalOf,
+  renumbered,
 } from './selection.ts';
 import type { InputShapes } from './shapes.ts';
 import { type DimTerm, leavesOf, numericSize } from './term.ts';
@@ -283,12 +284,9 @@ export class DependencyGraph {
     const removal = removalOf(groups.map((group) => group.cells));
     const emptied = emptiedAxis(this.analysis, removal);
     if (emptied) throw emptied;
+    const entries = historyOf(groups);
     removeChannels(this.analysis, removal);
-    for (const group of groups) {
-      const part = partOf(group.root);
-      const entry = [group.root.layer.name, group.root.side === 'out', Array.from(group.idxs)] as const;
-      this.#history.push(part > 0 ? [...entry, part] : entry);
-    }
+    this.#history.push(...entries);
   }
 
   /** Why a layer, or some of its channels, cannot be pruned; and what its channels are coupled with. */
@@ -317,4 +315,16 @@ function channelGroupsOf(model: Model, options: BuildOptions): ChannelGroups[] {
     ...read(options.outChannelGroups, 'out'),
     ...read(options.numHeads, 'out'),
   ];
+}
+
+/** What pruning groups at once is as a history, in which every entry counts the channels that those before it left. */
+function historyOf(groups: readonly Group[]): HistoryEntry[] {
+  const gone = new Map<DimTerm, Set<number>>();
+  return groups.flatMap(({ root, idxs, cells }): HistoryEntry[] => {
+    const left = renumbered(root.term, idxs, gone);
+    for (const [leaf, channels] of cells) gone.set(leaf, new Set([...(gone.get(leaf) ?? []), ...channels]));
+    const entry = [root.layer.name, root.side === 'out', left] as const;
+    if (left.length === 0) return [];
+    return [partOf(root) > 0 ? [...entry, partOf(root)] : entry];
+  });
 }

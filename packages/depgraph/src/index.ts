@@ -21,7 +21,7 @@ export {
 export { type DotOptions, dependencyGraphToDot, groupsToDot } from './dot.ts';
 export type { Consumption, Mixing } from './equations.ts';
 export { gatherAxes, type RawTensor } from './gather.ts';
-export { type Dependency, Group, type GroupItem, type IndexPairs } from './group.ts';
+export { type Dependency, Group, type GroupItem, type IndexPairs, indexPairs } from './group.ts';
 export { forEachCell, KeptIndices } from './kept.ts';
 export {
   type LayerAxis,

@@ -87,6 +87,17 @@ export function axisIndices(term: DimTerm, cells: RemovedCells): Int32Array {
   return Int32Array.from(found).sort();
 }
 
+/** Indices along an axis as they count once other channels are gone; those that go with them vanish. */
+export function renumbered(term: DimTerm, idxs: Int32Array, gone: RemovedCells): number[] {
+  const missing = leavesOf(term).flatMap((leaf) => (gone.has(leaf) ? [[leaf, gone.get(leaf)!] as const] : []));
+  const before = missing.length > 0 ? axisIndices(term, new Map(missing)) : new Int32Array();
+  let passed = 0;
+  return Array.from(idxs).flatMap((index) => {
+    while (passed < before.length && before[passed] < index) passed++;
+    return before[passed] === index ? [] : [index - passed];
+  });
+}
+
 /** Channels of each leaf that stay when several requests are carried out together. */
 export function removalOf(requests: readonly RemovedCells[]): LeafRemoval {
   const removed = new Map<DimTerm, Set<number>>();

@@ -53,9 +53,9 @@ describe('standardOperators', () => {
 
   it('cover the opsets of an operator without a gap, up to the newest that runs or the one that replaced it', () => {
     const replaced: Readonly<Record<string, number>> = { Scatter: 10, Upsample: 9 };
-    const registry = new OperatorRegistry(standardOperators);
-    for (const opType of new Set(standardOperators.map((operator) => operator.opType))) {
-      const ranges = registry.supported().filter((operator) => operator.opType === opType);
+    const standard = new OperatorRegistry(standardOperators).supported().filter(({ domain }) => domain === '');
+    for (const opType of new Set(standard.map((operator) => operator.opType))) {
+      const ranges = standard.filter((operator) => operator.opType === opType);
       const opsets = ranges.map((operator) => operator.opsets);
       opsets.slice(1).forEach((range, i) => {
         expect([opType, range[0]]).toEqual([opType, opsets[i]![1] + 1]);
@@ -63,5 +63,11 @@ describe('standardOperators', () => {
       expect([opType, opsets.at(-1)![1]]).toEqual([opType, replaced[opType] ?? NEWEST_OPSET]);
       expect(opsets[0]![0]).toBeGreaterThanOrEqual(OLDEST_OPSET);
     }
+  });
+
+  it('cover the one opset that there is of com.microsoft, and no other domain', () => {
+    const others = standardOperators.filter(({ domain }) => domain !== '');
+    expect(new Set(others.map(({ domain }) => domain))).toEqual(new Set(['com.microsoft']));
+    expect(others.filter(({ opsets }) => opsets[0] !== 1 || opsets[1] !== 1)).toEqual([]);
   });
 });

@@ -1,6 +1,7 @@
 export type { BudgetResult } from './budget.ts';
 export { BNScaleImportance, CriterionError, FPGMImportance, LAMPImportance, RandomImportance } from './criteria.ts';
 export {
+  channelPositions,
   GroupMagnitudeImportance,
   GroupNormImportance,
   type Importance,
@@ -10,7 +11,7 @@ export {
   scoreGroup,
 } from './importance.ts';
 export { maskModel } from './mask.ts';
-export { OptionError } from './options.ts';
+export { OptionError, optionError } from './options.ts';
 export {
   applyPlan,
   createPlan,
@@ -32,7 +33,15 @@ export {
   MetaPruner,
   type PrunerOptionsWithDefault,
 } from './pruners.ts';
-export type { GroupReduction, Normalizer } from './reduction.ts';
+export {
+  checkNormalizer,
+  GROUP_REDUCTIONS,
+  type GroupReduction,
+  type MemberScores,
+  type Normalizer,
+  normalize,
+  reduceMembers,
+} from './reduction.ts';
 export { referenceModel } from './reference-model.ts';
 export { linearScheduler, type Scheduler } from './scheduler.ts';
 export { type SoftPruning, SoftPruningError, softPrune } from './soft-pruning.ts';

@@ -1,4 +1,9 @@
 /** The public API of @onnx-pruning/runtime. */
+export {
+  ActivationImportance,
+  type ActivationImportanceOptions,
+  type ActivationStatistic,
+} from './activation-importance.ts';
 export * from './benchmark.ts';
 export * from './compare.ts';
 export { deviceName, onnxruntimeVersion } from './device.ts';
@@ -6,7 +11,7 @@ export { ExecutionProviderError, FeedError, SessionError } from './errors.ts';
 export type { ValueInfo } from './feeds.ts';
 export type { DimOptions } from './input-dims.ts';
 export * from './inputs.ts';
-export * from './intermediates.ts';
+export { runWithIntermediates } from './intermediates.ts';
 export * from './memory.ts';
 export type { ModelSource } from './model-source.ts';
 export type { SessionOptions } from './ort.ts';

@@ -52,8 +52,8 @@ async function fetch(
   }
 }
 
-/** The model with exactly these values as outputs. Where it declares no type, onnxruntime infers one. */
-function withOutputs(model: Model, names: readonly string[]): Model {
+/** internal: the model with exactly these values as outputs. Where it declares no type, onnxruntime infers one. */
+export function withOutputs(model: Model, names: readonly string[]): Model {
   const copy = model.clone();
   const declared = new Map(copy.graph.output.map((output) => [output.name, output]));
   copy.graph.output = names.map((name) => declared.get(name) ?? { name });

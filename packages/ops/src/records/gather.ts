@@ -1,5 +1,5 @@
 /** Gather, GatherElements, GatherND and the Scatter family: elements taken from or put at indexed places. */
-import { axisOf, carry, checkedAxis, expectSize, freezeAxes, freezeControl, freezeNode, freezeOnes } from '../axes.ts';
+import { axisOf, carry, checkedAxis, expectSize, freezeAxes, freezeControl, freezeNode } from '../axes.ts';
 import { isKnown, sameDim } from '../dims.ts';
 import { equateMerged } from '../factorise.ts';
 import { NEWEST_OPSET, OLDEST_OPSET } from '../opsets.ts';
@@ -63,17 +63,17 @@ function equateTaken(ctx: EquationContext, axis: Term, replaced: Axes): void {
   if (taken === undefined) freezeAxes(ctx, [axis, ...replaced], indices ? 'its channels are scattered' : RUN_TIME);
   // A scalar index drops the axis: the one channel it takes has to stay.
   else if (replaced.length === 0) ctx.freeze(taken, 'this very channel is taken');
-  else if (replaced.every(({ size }) => size === 1)) equateOnes(ctx, taken, replaced);
-  else {
-    freezeOnes(ctx, replaced, 'the axis comes from the shape of the indices');
-    equateMerged(ctx, [taken], replaced);
-  }
+  else equateReplaced(ctx, taken, replaced);
 }
 
-/** One channel is taken: the last axis of the indices holds it. */
-function equateOnes(ctx: EquationContext, taken: Term, replaced: Axes): void {
-  ctx.equal(taken, replaced.at(-1)!);
-  freezeAxes(ctx, replaced.slice(0, -1), 'the axis comes from the shape of the indices');
+/** The axes of the indices that are longer than one hold what is taken; the last one, where all are of one element. */
+function equateReplaced(ctx: EquationContext, taken: Term, replaced: Axes): void {
+  const long = replaced.filter(({ size }) => size !== 1);
+  const holding = long.length > 0 ? long : replaced.slice(-1);
+  const others = replaced.filter((term) => !holding.includes(term));
+  freezeAxes(ctx, others, 'the axis comes from the shape of the indices');
+  if (holding.length === 1) ctx.equal(holding[0]!, taken);
+  else equateMerged(ctx, [taken], holding);
 }
 
 function gatherEquations(ctx: EquationContext): void {

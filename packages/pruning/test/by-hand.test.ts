@@ -1,0 +1,180 @@
+/** Pruning by hand: interactive steps, single layers, histories, inputs that stay, and the pruners by their names. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pruneConvInChannels, pruneConvOutChannels } from '@onnx-pruning/depgraph';
+import { encodeModel, type Model, parseModel } from '@onnx-pruning/onnx';
+import {
+  BasePruner,
+  BNScaleImportance,
+  BNScalePruner,
+  CriterionError,
+  GroupMagnitudeImportance,
+  GroupNormImportance,
+  GroupNormPruner,
+  linearScheduler,
+  MagnitudeImportance,
+  MagnitudePruner,
+  MetaPruner,
+  OptionError,
+  type PrunerOptions,
+  RandomImportance,
+} from '@onnx-pruning/pruning';
+import { verify } from '@onnx-pruning/runtime';
+
+const folder = join(__dirname, '..', '..', '..', 'bench', 'reference');
+const load = (name = 'tiny-resnet'): Model => parseModel(readFileSync(join(folder, `${name}.onnx`)));
+const same = (a: Model, b: Model): boolean => Buffer.compare(encodeModel(a), encodeModel(b)) === 0;
+const make = (model: Model, options: Partial<PrunerOptions> = {}): BasePruner =>
+  new BasePruner(model, { importance: new GroupMagnitudeImportance(), ignoredLayers: ['fc'], ...options });
+
+describe('step({ interactive: true })', () => {
+  it('yields what step() would prune, and prunes nothing itself', () => {
+    const model = load();
+    const yielded = [...make(model).step({ interactive: true })].map(({ root, idxs }) => [root.layer.name, [...idxs]]);
+    expect(same(model, load())).toBe(true);
+    const pruner = make(load());
+    pruner.step();
+    expect(yielded).toEqual(pruner.pruningHistory().map(([name, , idxs]) => [name, [...idxs]]));
+  });
+
+  it('lets the caller prune one group, change the indices of another and skip the rest', async () => {
+    const model = load();
+    const pruner = make(model);
+    for (const group of pruner.step({ interactive: true })) {
+      if (group.root.layer.name === 'conv1') group.prune();
+      if (group.root.layer.name === 'layer2.0.conv1') group.prune([0, 1]);
+    }
+    const { graph } = pruner;
+    expect(['conv1', 'layer2.0.conv1', 'layer3.0.conv1'].map((name) => graph.channelsOf(name, 'out'))).toEqual([
+      8, 30, 64,
+    ]);
+    expect(await verify(load(), model, pruner.plan())).toMatchObject({ ok: true });
+  });
+});
+
+describe('pruneWidth', () => {
+  it('removes given indices of one layer with everything coupled to them', () => {
+    const pruner = make(load());
+    pruner.pruneWidth('layer1.0.conv1', pruneConvOutChannels, [3, 5]);
+    expect(pruner.graph.channelsOf('layer1.0.conv1', 'out')).toBe(14);
+    expect(pruner.graph.channelsOf('layer1.0.conv2', 'in')).toBe(14);
+    expect(pruner.pruningHistory()).toEqual([['layer1.0.conv1', true, [3, 5]]]);
+  });
+
+  it('removes a share of a layer, the least important channels first', () => {
+    const whole = make(load());
+    whole.step();
+    const chosen = whole.pruningHistory().find(([name]) => name === 'layer1.0.conv1');
+    const pruner = make(load());
+    pruner.pruneWidth('layer1.0.conv1', pruneConvOutChannels, 0.5);
+    expect(pruner.pruningHistory()).toEqual([chosen]);
+  });
+
+  it('takes the input side as well', () => {
+    const pruner = make(load());
+    pruner.pruneWidth('layer1.0.conv2', pruneConvInChannels, 0.25);
+    expect(pruner.graph.channelsOf('layer1.0.conv1', 'out')).toBe(12);
+  });
+
+  it.each([1, -0.5, Number.NaN])('refuses the share %d', (share) => {
+    expect(() => make(load()).pruneWidth('conv1', pruneConvOutChannels, share)).toThrow(OptionError);
+  });
+
+  it('refuses a layer whose channels are fixed, and says why', () => {
+    expect(() => make(load()).pruneWidth('conv1', pruneConvInChannels, 0.5)).toThrow(
+      /none of its input channels may change because it is an axis of the graph input/,
+    );
+  });
+});
+
+describe('pruning history', () => {
+  it.each([
+    ['tiny-resnet', 'fc', { iterativeSteps: 3 }],
+    ['tiny-densenet', 'classifier', { globalPruning: true }],
+    ['tiny-mobilenet', 'classifier.1', { roundTo: 4 }],
+  ])('of %s, replayed on the original file, gives the same bytes', (name, head, options) => {
+    const model = load(name);
+    const pruner = make(model, { ignoredLayers: [head], ...options });
+    for (let step = 0; step < (options as PrunerOptions).iterativeSteps! || step === 0; step++) pruner.step();
+    const replayed = load(name);
+    make(replayed, { ignoredLayers: [head] }).loadPruningHistory(JSON.parse(JSON.stringify(pruner.pruningHistory())));
+    expect(same(replayed, model)).toBe(true);
+    expect(same(model, load(name))).toBe(false);
+  });
+});
+
+describe('ignoredLayers and ignoredInputs', () => {
+  const channels = (pruner: BasePruner, name: string): [number, number] => {
+    pruner.step();
+    return [pruner.graph.channelsOf(name, 'in'), pruner.graph.channelsOf(name, 'out')];
+  };
+
+  it('an ignored layer keeps its outputs; its inputs follow', () => {
+    expect(channels(make(load(), { ignoredLayers: ['fc', 'layer2.0.conv1'] }), 'layer2.0.conv1')).toEqual([8, 32]);
+  });
+
+  it('ignored inputs stay, and with them the outputs that feed them', () => {
+    const pruner = make(load(), { ignoredInputs: ['layer2.0.conv1'] });
+    expect(channels(pruner, 'layer2.0.conv1')).toEqual([16, 16]);
+    expect(pruner.graph.channelsOf('conv1', 'out')).toBe(16);
+  });
+
+  it('both together keep a layer as it is', () => {
+    const both = { ignoredLayers: ['fc', 'layer2.0.conv1'], ignoredInputs: ['layer2.0.conv1'] };
+    expect(channels(make(load(), both), 'layer2.0.conv1')).toEqual([16, 32]);
+  });
+});
+
+describe('pruners and criteria by other names', () => {
+  it('are the same', () => {
+    expect([MetaPruner, MagnitudePruner]).toEqual([BasePruner, BasePruner]);
+    expect([MagnitudeImportance, GroupNormImportance]).toEqual([GroupMagnitudeImportance, GroupMagnitudeImportance]);
+  });
+
+  it('BNScalePruner and GroupNormPruner bring their criteria', () => {
+    const history = (pruner: BasePruner): unknown => {
+      pruner.step();
+      return pruner.pruningHistory();
+    };
+    const ignoredLayers = ['fc'];
+    expect(history(new BNScalePruner(load(), { ignoredLayers }))).toEqual(
+      history(make(load(), { importance: new BNScaleImportance() })),
+    );
+    expect(history(new GroupNormPruner(load(), { ignoredLayers }))).toEqual(history(make(load())));
+  });
+
+  it('BNScaleImportance says why a folded model cannot be scored, and what to do instead', () => {
+    const step = (): void => new BNScalePruner(load('tiny-resnet-folded')).step();
+    expect(step).toThrow(CriterionError);
+    expect(step).toThrow(/exporters fold them into the convolutions.*GroupMagnitudeImportance/);
+  });
+});
+
+describe('RandomImportance', () => {
+  const history = (seed: number): unknown => {
+    const pruner = make(load(), { importance: new RandomImportance({ seed }) });
+    pruner.step();
+    return pruner.pruningHistory();
+  };
+
+  it('is decided by its seed', () => {
+    expect(history(1)).toEqual(history(1));
+    expect(history(1)).not.toEqual(history(2));
+  });
+});
+
+describe('iterativePruningRatioScheduler', () => {
+  it('is linear by default', () => {
+    expect(linearScheduler(0.5, 5)).toEqual([0, 0.1, 0.2, 0.3, 0.4, 0.5]);
+  });
+
+  it('decides what is gone after each step', () => {
+    const atOnce = (ratio: number, steps: number): number[] => [0, ...new Array<number>(steps).fill(ratio)];
+    const pruner = make(load(), { iterativeSteps: 3, iterativePruningRatioScheduler: atOnce });
+    const left = [1, 2, 3, 4].map(() => {
+      pruner.step();
+      return pruner.graph.channelsOf('conv1', 'out');
+    });
+    expect(left).toEqual([8, 8, 8, 8]);
+  });
+});
