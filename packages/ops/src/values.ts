@@ -25,7 +25,7 @@ export function foldableSize(dims: readonly Dim[] | undefined): number | undefin
 }
 
 /** What is known of the contents of input `i`. */
-export function valueOf(view: NodeView, i: number): Elements | undefined {
+export function knownValue(view: NodeView, i: number): Elements | undefined {
   const value = view.inputs[i]?.value;
   if (value !== undefined) return value;
   const tensor = view.constant(i);
@@ -35,7 +35,7 @@ export function valueOf(view: NodeView, i: number): Elements | undefined {
 
 /** The contents of input `i` when all of it is known. */
 export function numbersOf(view: NodeView, i: number): readonly number[] | undefined {
-  const value = valueOf(view, i);
+  const value = knownValue(view, i);
   return value?.every(isKnown) ? value : undefined;
 }
 
@@ -50,7 +50,7 @@ export function hasInput(view: NodeView, i: number): boolean {
  */
 export function elementsOf(view: NodeView, i: number): Elements | undefined {
   const length = view.inputs[i]?.dims?.[0];
-  return valueOf(view, i) ?? (isKnown(length) ? Array.from({ length }, () => undefined) : undefined);
+  return knownValue(view, i) ?? (isKnown(length) ? Array.from({ length }, () => undefined) : undefined);
 }
 
 /** A result, with its contents where they are known and few. */

@@ -90,7 +90,7 @@ describe('ActivationImportance', () => {
   });
 
   it('knows small variances of large activations', async () => {
-    // 4096 and 4097 are exact in float32, and so are their doubles; squares of sums over many of them would not be.
+    // 4096 and 4097: their squares differ by one part in two thousand, their variance is a quarter.
     const pixels = Array.from({ length: 4000 }, (_, i) => 4096 + (i % 2));
     expectClose(
       await scores(threeChannels(), [image(...pixels), image(...pixels)], { statistic: 'variance' }),
@@ -173,14 +173,15 @@ describe('ActivationImportance', () => {
     const group = groupOf(load(), 'layer2.1.conv1');
     const consumer = group.items.find(({ axis }) => axis.side === 'in')!.axis.layer;
     expect(consumer.name).toBe('layer2.1.conv2');
-    const { data, dims } = { data: valueNumbers(values[consumer.node.input[0]!]!), dims: [3, 32, 4, 4] };
-    expect(values[consumer.node.input[0]!]!.dims).toEqual(dims);
+    const value = values[consumer.node.input[0]!]!;
+    expect(value.dims).toEqual([3, 32, 8, 8]);
+    const data = valueNumbers(value);
     const sums = new Array<number>(32).fill(0);
-    for (let i = 0; i < data.length; i++) sums[Math.floor(i / 16) % 32]! += Math.abs(data[i]!);
+    for (let i = 0; i < data.length; i++) sums[Math.floor(i / 64) % 32]! += Math.abs(data[i]!);
     const importance = await ActivationImportance.measure(load(), [feeds], { normalizer: null });
     expectClose(
       Array.from(importance.score(group)!),
-      sums.map((sum) => sum / (3 * 16)),
+      sums.map((sum) => sum / (3 * 64)),
     );
   });
 });
@@ -189,7 +190,7 @@ describe('ActivationImportance and pruning', () => {
   it('lets a pruner remove what is silent', async () => {
     const model = threeChannels();
     const importance = await ActivationImportance.measure(model, [mixed, even], { statistic: 'apoz' });
-    const pruner = new BasePruner(model, { importance, pruningRatio: 0.4 });
+    const pruner = new BasePruner(model, { importance, pruningRatio: 0.3 });
     pruner.step();
     expect(pruner.pruningHistory()).toEqual([['a', true, [1]]]);
   });

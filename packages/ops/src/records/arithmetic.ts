@@ -27,9 +27,9 @@ import {
   isFloat,
   isInteger,
   knownDims,
+  knownValue,
   stretch,
   valueInfo,
-  valueOf,
 } from '../values.ts';
 
 /** What a constant operand is to a user who looks for layers; undefined where it is nothing of the kind. */
@@ -49,7 +49,7 @@ interface Elementwise {
 function stretchedInputs(ctx: InferContext, to: readonly number[]): Elements[] | undefined {
   const inputs: Elements[] = [];
   for (const i of ctx.inputs.keys()) {
-    const value = valueOf(ctx, i);
+    const value = knownValue(ctx, i);
     const from = knownDims(ctx.dims(i));
     if (value === undefined || from === undefined) return undefined;
     inputs.push(stretch(value, from, to));

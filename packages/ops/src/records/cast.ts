@@ -16,7 +16,7 @@ import {
   type ResizeContext,
   type ValueInfo,
 } from '../record.ts';
-import { elemTypeOf, isFloat, isInteger, valueInfo, valueOf } from '../values.ts';
+import { elemTypeOf, isFloat, isInteger, knownValue, valueInfo } from '../values.ts';
 
 /** One element in another type; undefined where this file does not follow the conversion. */
 function converted(element: Dim | undefined, elemType: number): Dim | undefined {
@@ -30,14 +30,14 @@ function converted(element: Dim | undefined, elemType: number): Dim | undefined 
 function inferCast(ctx: InferContext, elemType: number): ValueInfo[] {
   const dims = ctx.dims(0);
   if (dims === undefined) return [{ elemType }];
-  const value = valueOf(ctx, 0)?.map((element) => converted(element, elemType));
+  const value = knownValue(ctx, 0)?.map((element) => converted(element, elemType));
   return [valueInfo(elemType, dims, value)];
 }
 
 /** States computed sizes again where they become floating-point numbers; the others depend on no channels. */
 function keepSizes(ctx: ResizeContext, elemType: number): void {
   const converts = isInteger(elemTypeOf(ctx, 0)) && isFloat(elemType) && ctx.constant(0) === undefined;
-  const sizes = converts ? valueOf(ctx, 0)?.map((size) => (isKnown(size) ? size : undefined)) : undefined;
+  const sizes = converts ? knownValue(ctx, 0)?.map((size) => (isKnown(size) ? size : undefined)) : undefined;
   // Where the tensor itself loses channels, its elements belong to channels and are no sizes.
   const loses = ctx.oldIn(0).some((_, axis) => ctx.keptIn(0, axis) !== undefined);
   if (sizes && !loses) ctx.setInput(0, sizes);

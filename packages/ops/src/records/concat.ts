@@ -12,7 +12,7 @@ import type {
   ValueInfo,
 } from '../record.ts';
 import { noLayer, noMacs, nothing } from '../record.ts';
-import { type Elements, elementsOf, elemTypeOf, hasInput, valueInfo, valueOf } from '../values.ts';
+import { type Elements, elementsOf, elemTypeOf, hasInput, knownValue, valueInfo } from '../values.ts';
 
 function joinedSize(ctx: InferContext, sizes: readonly (Dim | undefined)[]): Dim {
   const total = sizes.reduce<Dim | undefined>(
@@ -143,7 +143,7 @@ function inferSplit(version: SplitVersion, ctx: InferContext): ValueInfo[] {
   const parts = partSizes(version, ctx, dims[axis]!);
   if (parts === undefined) return ctx.fail(`a size that splits into ${count} parts`, `${dims[axis]}`);
   checkParts(ctx, parts, dims[axis]!);
-  const value = dims.length === 1 ? valueOf(ctx, 0) : undefined;
+  const value = dims.length === 1 ? knownValue(ctx, 0) : undefined;
   let start = 0;
   return parts.map((part) => {
     const size = part ?? ctx.symbol('split');

@@ -21,11 +21,11 @@ import {
   elemTypeOf,
   foldableSize,
   knownDims,
+  knownValue,
   pick,
   stretch,
   stridesOf,
   valueInfo,
-  valueOf,
 } from '../values.ts';
 
 const CONTROL = 1;
@@ -65,7 +65,7 @@ function inferExpand(ctx: InferContext): ValueInfo[] {
 }
 
 function expandedValue(ctx: InferContext, out: readonly Dim[]): Elements | undefined {
-  const value = valueOf(ctx, 0);
+  const value = knownValue(ctx, 0);
   const from = knownDims(ctx.dims(0));
   const to = knownDims(out);
   // Stretching a small constant can make a huge tensor: then its contents are not followed.
@@ -124,7 +124,7 @@ const expand: OperatorRecord = {
 };
 
 function tiledValue(ctx: InferContext, out: readonly Dim[]): Elements | undefined {
-  const value = valueOf(ctx, 0);
+  const value = knownValue(ctx, 0);
   const from = knownDims(ctx.dims(0));
   const to = knownDims(out);
   if (value === undefined || from === undefined || to === undefined || foldableSize(to) === undefined) return undefined;

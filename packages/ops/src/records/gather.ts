@@ -19,7 +19,7 @@ import {
   type ValueInfo,
 } from '../record.ts';
 import { newPositions, selectChannels } from '../selection.ts';
-import { type Elements, elemTypeOf, isFloat, knownDims, numbersOf, valueInfo, valueOf } from '../values.ts';
+import { type Elements, elemTypeOf, isFloat, knownDims, knownValue, numbersOf, valueInfo } from '../values.ts';
 
 const DATA = 0;
 const INDICES = 1;
@@ -28,7 +28,7 @@ const UPDATES = 2;
 const RUN_TIME = 'its channels are taken at places only known at run time';
 
 function gatheredValue(ctx: InferContext): Elements | undefined {
-  const value = ctx.dims(DATA)?.length === 1 ? valueOf(ctx, DATA) : undefined;
+  const value = ctx.dims(DATA)?.length === 1 ? knownValue(ctx, DATA) : undefined;
   const indices = numbersOf(ctx, INDICES);
   if (value === undefined || indices === undefined) return undefined;
   return indices.map((index) => value[axisOf(index, value.length)]);

@@ -24,9 +24,9 @@ import {
   elemTypeOf,
   foldableSize,
   isInteger,
+  knownValue,
   VALUE_LIMIT,
   valueInfo,
-  valueOf,
 } from '../values.ts';
 
 const list = (elemType: number, value: readonly number[]): ValueInfo => valueInfo(elemType, [value.length], value);
@@ -112,7 +112,7 @@ const constantOfShape: OperatorRecord = {
 
 function inferRange(ctx: InferContext): ValueInfo[] {
   const elemType = elemTypeOf(ctx, 0);
-  const [start, limit, delta] = [0, 1, 2].map((i) => valueOf(ctx, i)?.[0]);
+  const [start, limit, delta] = [0, 1, 2].map((i) => knownValue(ctx, i)?.[0]);
   if (isKnown(start) && isKnown(limit) && isKnown(delta) && delta !== 0) {
     const count = Math.max(0, Math.ceil((limit - start) / delta));
     const value = count <= VALUE_LIMIT ? Array.from({ length: count }, (_, i) => start + i * delta) : undefined;
@@ -141,7 +141,7 @@ function inferOneHot(ctx: InferContext): ValueInfo[] {
   const indices = ctx.dims(0);
   if (indices === undefined) return [{ elemType }];
   const axis = checkedAxis(ctx, ctx.int('axis', -1), indices.length + 1);
-  const depth = valueOf(ctx, 1)?.[0] ?? ctx.symbol('depth');
+  const depth = knownValue(ctx, 1)?.[0] ?? ctx.symbol('depth');
   return [{ elemType, dims: indices.toSpliced(axis, 0, depth) }];
 }
 

@@ -12,7 +12,7 @@ import {
   type OperatorRecord,
   type ValueInfo,
 } from '../record.ts';
-import { type Elements, elemTypeOf, knownDims, pick, stridesOf, valueInfo, valueOf } from '../values.ts';
+import { type Elements, elemTypeOf, knownDims, knownValue, pick, stridesOf, valueInfo } from '../values.ts';
 
 /** The input axis of every output axis; the axes reversed when the node does not say. */
 function permutationOf(view: NodeView, rank: number): readonly number[] {
@@ -20,7 +20,7 @@ function permutationOf(view: NodeView, rank: number): readonly number[] {
 }
 
 function transposedValue(ctx: InferContext, permutation: readonly number[]): Elements | undefined {
-  const value = valueOf(ctx, 0);
+  const value = knownValue(ctx, 0);
   const dims = knownDims(ctx.dims(0));
   if (value === undefined || dims === undefined) return undefined;
   const strides = stridesOf(dims);

@@ -28,7 +28,7 @@ import {
   type ValueInfo,
 } from '../record.ts';
 import { add, type Fold, maximum, minimum, multiply } from '../scalars.ts';
-import { type Elements, elementsOf, elemTypeOf, hasInput, numbersOf, valueInfo, valueOf } from '../values.ts';
+import { type Elements, elementsOf, elemTypeOf, hasInput, knownValue, numbersOf, valueInfo } from '../values.ts';
 
 /** How one Reduce operator treats what it reduces. */
 interface Reduction {
@@ -82,7 +82,7 @@ function reducedDims(dims: readonly Dim[], axes: readonly number[], keep: boolea
 
 /** The whole of a small 1-D tensor folded into one element. */
 function foldedValue({ fold }: Reduction, ctx: InferContext, axes: readonly number[]): Elements | undefined {
-  const value = valueOf(ctx, 0);
+  const value = knownValue(ctx, 0);
   if (fold === undefined || value === undefined || ctx.dims(0)?.length !== 1 || axes.length !== 1) return undefined;
   const [first, ...rest] = value;
   const combine = (a: Dim | undefined, b: Dim | undefined): Dim | undefined =>
@@ -116,7 +116,10 @@ function equateReduced(ctx: EquationContext, output: number, axes: readonly numb
 function reduceEquations(reduction: Reduction, ctx: EquationContext): void {
   const axes = axesList(reduction, ctx, ctx.in(0).length);
   freezeControl(ctx, AXES);
-  if (axes === undefined) return freezeNode(ctx, 'which axes are reduced is only known at run time');
+  if (axes === undefined) {
+    freezeNode(ctx, 'which axes are reduced is only known at run time');
+    return;
+  }
   equateReduced(ctx, 0, axes);
   for (const axis of axes) {
     if (reduction.statistic === undefined) ctx.consumes(0, axis);
@@ -178,7 +181,7 @@ const COUNT = 1;
 
 /** The number of elements that TopK gives: an attribute until opset 9, an input from opset 10. */
 function topCount(view: NodeView): Dim | undefined {
-  return view.opset < 10 ? view.int('k', 0) : valueOf(view, COUNT)?.[0];
+  return view.opset < 10 ? view.int('k', 0) : knownValue(view, COUNT)?.[0];
 }
 
 const topK: OperatorRecord = {

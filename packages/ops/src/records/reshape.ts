@@ -16,7 +16,7 @@ import {
   type Term,
   type ValueInfo,
 } from '../record.ts';
-import { type Elements, elementsOf, elemTypeOf, hasInput, numbersOf, valueInfo, valueOf } from '../values.ts';
+import { type Elements, elementsOf, elemTypeOf, hasInput, knownValue, numbersOf, valueInfo } from '../values.ts';
 
 const SHAPE = 1;
 const AXES = 1;
@@ -73,7 +73,7 @@ function inferReshape(ctx: InferContext): ValueInfo[] {
   const elemType = elemTypeOf(ctx, 0);
   const target = targetOf(ctx);
   if (target === undefined) return [{ elemType }];
-  return [valueInfo(elemType, reshapedDims(ctx, target), valueOf(ctx, 0))];
+  return [valueInfo(elemType, reshapedDims(ctx, target), knownValue(ctx, 0))];
 }
 
 /** The new element for one axis of the target shape; undefined to leave it. */
@@ -134,7 +134,7 @@ const flatten: OperatorRecord = {
     const axis = flattenAxis(ctx, dims.length);
     if (axis < 0 || axis > dims.length) ctx.fail(`an axis up to ${dims.length}`, `${ctx.int('axis', 1)}`);
     const out = [productOfDims(dims.slice(0, axis)), productOfDims(dims.slice(axis))];
-    return [valueInfo(elemType, out, valueOf(ctx, 0))];
+    return [valueInfo(elemType, out, knownValue(ctx, 0))];
   },
   equations: (ctx) => {
     const axes = ctx.in(0);
@@ -203,7 +203,7 @@ const squeeze: OperatorRecord = {
     const dropped = checkedAxes(ctx, axes, dims.length);
     for (const axis of dropped) expectSize(ctx, 'size to squeeze', 1, dims[axis]);
     const out = dims.filter((_, axis) => !dropped.includes(axis));
-    return [valueInfo(elemType, out, valueOf(ctx, 0))];
+    return [valueInfo(elemType, out, knownValue(ctx, 0))];
   },
   equations: (ctx) => {
     const axes = ctx.in(0);
@@ -229,7 +229,7 @@ const unsqueeze: OperatorRecord = {
     const added = checkedAxes(ctx, axes, dims.length + axes.length);
     const out: Dim[] = [...dims];
     for (const axis of [...added].sort((a, b) => a - b)) out.splice(axis, 0, 1);
-    return [valueInfo(elemType, out, valueOf(ctx, 0))];
+    return [valueInfo(elemType, out, knownValue(ctx, 0))];
   },
   equations: (ctx) => {
     const out = ctx.out(0);

@@ -20,11 +20,11 @@ import {
   elemTypeOf,
   hasInput,
   knownDims,
+  knownValue,
   numbersOf,
   pick,
   stridesOf,
   valueInfo,
-  valueOf,
 } from '../values.ts';
 
 /** Bounds of one axis as the node states them; undefined where only the run knows. */
@@ -137,7 +137,7 @@ function slicedSize(ctx: InferContext, size: Dim, bounds: Bounds): Dim {
 }
 
 function slicedValue(ctx: InferContext, out: readonly Dim[], bounds: readonly Bounds[]): ValueInfo['value'] {
-  const value = valueOf(ctx, 0);
+  const value = knownValue(ctx, 0);
   const dims = knownDims(ctx.dims(0));
   const outDims = knownDims(out);
   if (value === undefined || dims === undefined || outDims === undefined) return undefined;
