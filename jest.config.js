@@ -1,7 +1,7 @@
 /** Sources are compiled per file by swc (fast start); types are checked by `npm run typecheck`. */
 export default {
   testEnvironment: '<rootDir>/packages/runtime/jest-environment.js',
-  roots: ['<rootDir>/packages', '<rootDir>/models', '<rootDir>/bench'],
+  roots: ['<rootDir>/packages', '<rootDir>/models', '<rootDir>/bench', '<rootDir>/examples'],
   testMatch: ['**/test/**/*.test.ts'],
   modulePathIgnorePatterns: ['/dist/'],
   moduleNameMapper: {

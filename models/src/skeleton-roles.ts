@@ -28,10 +28,12 @@ const ROLES: Readonly<Record<string, readonly (TensorRole | undefined)[]>> = {
   Div: ['scale', 'scale'],
   Add: ['shift', 'shift'],
   Sub: ['shift', 'shift'],
+  Concat: ['shift', 'shift'],
+  Gather: ['shift'],
 };
 
 /** These hand their input on as it is. */
-const PASS_ON: readonly string[] = ['Identity', 'Cast'];
+const PASS_ON: readonly string[] = ['Identity', 'Cast', 'Expand'];
 
 export function roleOf({ node, input }: Use): TensorRole | undefined {
   return canonicalDomain(node.domain) === '' ? ROLES[node.opType ?? '']?.[input] : undefined;

@@ -99,6 +99,24 @@ def inception():
     return narrow(models.Inception3(num_classes=CLASSES, init_weights=False, aux_logits=False), 8)
 
 
+def distinct(net):
+    """Gives tensors that are alike in a new network (zero biases, unit scales) values of their own: exporters store equal ones once."""
+    for parameter in net.parameters():
+        if parameter.unique().numel() == 1:
+            parameter.data.normal_(0.5, 0.1)
+    return net
+
+
+def vit():
+    size = {"image_size": 32, "patch_size": 8, "num_layers": 2, "num_heads": 4, "hidden_dim": 32, "mlp_dim": 64}
+    return distinct(models.VisionTransformer(**size, num_classes=CLASSES))
+
+
+def swin():
+    size = {"patch_size": [2, 2], "embed_dim": 16, "depths": [2, 2], "num_heads": [2, 4], "window_size": [4, 4]}
+    return distinct(models.SwinTransformer(**size, mlp_ratio=2.0, num_classes=CLASSES))
+
+
 def densenet(blocks):
     return models.DenseNet(growth_rate=8, block_config=blocks, num_init_features=16, bn_size=4, num_classes=CLASSES)
 
@@ -127,6 +145,8 @@ FAMILIES = {
     "regnet": (regnet, 32),
     "mobilenet_v3": (mobilenet_v3, 32),
     "convnext": (convnext, 32),
+    "vit": (vit, 32),
+    "swin": (swin, 32),
 }
 
 # (family, exporter, batch norm, opset, dynamic axes, tag). Batch norm: 'kept', 'folded' into Conv, or 'none' where the
@@ -203,6 +223,12 @@ ROWS = [
     ("convnext", "script", "none", 16, "", ""),
     ("convnext", "dynamo", "none", 18, "batch", ""),
     ("convnext", "dynamo", "none", 23, "", ""),
+    ("vit", "script", "none", 11, "", ""),
+    ("vit", "script", "none", 16, "batch", ""),
+    ("vit", "dynamo", "none", 18, "batch", ""),
+    ("vit", "dynamo", "none", 23, "", ""),
+    ("swin", "dynamo", "none", 18, "", ""),
+    ("swin", "dynamo", "none", 23, "batch", ""),
 ]
 
 
@@ -261,12 +287,13 @@ def export_dynamo(row, net, image):
 
 
 def keep_structure(model):
-    """Drops the content of float tensors and metadata that only holds of the exporting machine."""
+    """Drops the content of float tensors and metadata that only holds of the exporting machine; what masks are made of stays."""
+    scattered = {node.input[2] for node in model.graph.node if node.op_type == "ScatterND"}
     for tensor in model.graph.initializer:
         size = 1
         for d in tensor.dims:
             size *= d
-        if size > KEEP and tensor.data_type == onnx.TensorProto.FLOAT:
+        if size > KEEP and tensor.data_type == onnx.TensorProto.FLOAT and tensor.name not in scattered:
             for field in ("raw_data", "float_data"):
                 tensor.ClearField(field)
     owners = [model, model.graph, *model.graph.node, *model.graph.input, *model.graph.output, *model.graph.value_info,
@@ -283,7 +310,8 @@ def write_files(exporter):
         if row[1] != exporter or (len(sys.argv) > 2 and not file_name(row).startswith(sys.argv[2])):
             continue
         net, image = make(row)
-        with torch.no_grad():
+        # Without gradients the older PyTorch runs attention as one operator, which it cannot export.
+        with torch.set_grad_enabled(row[0] == "vit"):
             model = (export_script if exporter == "script" else export_dynamo)(row, net, image)
         keep_structure(model)
         data = model.SerializeToString()

@@ -16,6 +16,7 @@ import {
   type UnwrappedParameter,
   unwrappedLayer,
 } from './layers.ts';
+import { OriginalGraph } from './original-graph.ts';
 import { type InputShapes, inferShapes, type ShapeTable } from './shapes.ts';
 import { type DimTerm, find, forEachLeaf, numericSize } from './term.ts';
 import { mergeCopies, unshareVectors } from './unshare.ts';
@@ -25,6 +26,8 @@ export interface Analysis {
   readonly registry: OperatorRegistry;
   readonly shapes: ShapeTable;
   readonly terms: SolvedTerms;
+  /** The graph before anything was pruned. */
+  readonly original: OriginalGraph;
   /** Layers in trace order. */
   readonly layers: readonly PrunableLayer[];
   /** Channel axes of layers that hold a leaf, in graph order. */
@@ -66,7 +69,8 @@ export function analyse(
   for (const given of options.unwrappedParameters ?? []) layers.push(unwrappedLayer(model, shapes, terms.axes, given));
   for (const { layer, side, groups } of options.channelGroups ?? []) groupChannels(layers, terms, layer, side, groups);
   if (options.independentGroups) chooseIndependently(terms, shapes);
-  return { model, registry, shapes, terms, layers, uses: collectUses(model, layers) };
+  const original = new OriginalGraph(model, shapes);
+  return { model, registry, shapes, terms, original, layers, uses: collectUses(model, layers) };
 }
 
 /**

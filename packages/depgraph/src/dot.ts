@@ -6,7 +6,7 @@ import { colourOf, groupColour, type LeafColours, leafColours, SEVERAL_GROUPS } 
 import type { DependencyGraph } from './dependency-graph.ts';
 import { channelsOn, type Edge, edgesOf, type Vertex, verticesOf } from './dependency-view.ts';
 import type { Group, GroupItem } from './group.ts';
-import type { LayerAxis } from './layers.ts';
+import { type LayerAxis, partOf } from './layers.ts';
 import { leavesOf, numericSize } from './term.ts';
 
 export interface DotOptions {
@@ -81,7 +81,8 @@ export function groupsToDot(graph: DependencyGraph, options: DotOptions = {}): s
 }
 
 function drawGroup(group: Group, index: number): string[] {
-  const id = (item: GroupItem): string => quoted(`${index}/${item.axis.layer.name}/${item.axis.side}`);
+  const id = ({ axis }: GroupItem): string =>
+    quoted([index, axis.layer.name, axis.side, ...(partOf(axis) > 0 ? [partOf(axis)] : [])].join('/'));
   const title = `group ${index}: ${group.root.layer.name}, ${group.idxs.length} channels`;
   return [
     `subgraph ${quoted(`cluster_${index}`)} {`,

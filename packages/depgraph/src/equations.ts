@@ -4,6 +4,7 @@
  */
 import type { Model, NodeProto } from '@onnx-pruning/onnx';
 import type { Axes, Dim, EquationContext, Term, TermRole, ValueInfo } from '@onnx-pruning/ops';
+import { AxisLayouts } from './layout.ts';
 import { GraphNodeView, nodeLabel } from './node-view.ts';
 import { opsetOf, type ShapeTable } from './shapes.ts';
 import type { DimTerm, FixedReason } from './term.ts';
@@ -30,6 +31,8 @@ export interface SolvedTerms {
   readonly families: DimTerm[];
   readonly consumptions: readonly Consumption[];
   readonly mixings: readonly Mixing[];
+  /** Where the channels of each leaf lie along an axis now. */
+  readonly layouts: AxisLayouts;
 }
 
 export interface SolveOptions {
@@ -42,13 +45,8 @@ export function solveTerms(model: Model, shapes: ShapeTable, options: SolveOptio
   const solver = new Solver(model, shapes);
   solver.stateNodes();
   if (!options.open) solver.freezeBoundary();
-  return {
-    universe: solver.universe,
-    axes: solver.axes,
-    families: [],
-    consumptions: solver.consumptions,
-    mixings: solver.mixings,
-  };
+  const { universe, axes, consumptions, mixings } = solver;
+  return { universe, axes, families: [], consumptions, mixings, layouts: new AxisLayouts() };
 }
 
 class Solver {

@@ -3,8 +3,6 @@
  * bit by the same code. Knows nothing of graphs.
  */
 
-type Words = Uint8Array | Uint16Array | Uint32Array | BigUint64Array;
-
 /** A tensor's content: row-major, little-endian, `bits` per element (4-bit types are packed two to a byte, low half first). */
 export interface RawTensor {
   readonly bytes: Uint8Array;
@@ -22,13 +20,11 @@ export function gatherAxes(source: RawTensor, kept: readonly (Int32Array | undef
   const dims = source.dims.map((n, axis) => kept[axis]?.length ?? n);
   if (source.bits < 8) return { dims, bits: source.bits, bytes: gatherPacked(source, kept, dims) };
   const unit = source.bits / 8;
-  const words = asWords(source.bytes, unit);
-  const wordsPerElement = unit / words.BYTES_PER_ELEMENT;
-  const inner = product(source.dims.slice(last + 1)) * wordsPerElement;
-  const size = product(dims) * wordsPerElement;
-  const out = newWords(words, size);
-  copyBlocks(words, out, blockOffsets(source.dims, kept, last), source.dims[last], kept[last]!, inner);
-  return { dims, bits: source.bits, bytes: new Uint8Array(out.buffer, out.byteOffset, out.byteLength) };
+  const bytes = new Uint8Array(product(dims) * unit);
+  const inner = product(source.dims.slice(last + 1)) * unit;
+  const offsets = blockOffsets(source.dims, kept, last);
+  copyPieces(source.bytes, bytes, offsets, { size: source.dims[last], list: kept[last]!, inner });
+  return { dims, bits: source.bits, bytes };
 }
 
 /** Offsets (in blocks of the last gathered axis) of every kept combination of the axes before it. */
@@ -47,47 +43,69 @@ function blockOffsets(dims: readonly number[], kept: readonly (Int32Array | unde
   return offsets;
 }
 
-/** Blocks above this many words are copied by the engine's memcpy, smaller ones by a loop. */
-const MEMCPY_WORDS = 48;
+/** What is copied along the last gathered axis: `inner` bytes for each index of `list`. */
+interface LastAxis {
+  readonly size: number;
+  readonly list: Int32Array;
+  readonly inner: number;
+}
 
-function copyBlocks(
-  source: Words,
-  target: Words,
-  offsets: Int32Array,
-  lastDim: number,
-  list: Int32Array,
-  inner: number,
-): void {
-  if (source instanceof Uint32Array && target instanceof Uint32Array && inner < MEMCPY_WORDS) {
-    copySmall(source, target, offsets, lastDim, list, inner);
-    return;
-  }
+/** Bytes of a word. */
+const WORD = Uint32Array.BYTES_PER_ELEMENT;
+/** Pieces above this many bytes are copied by the engine's memcpy, smaller ones by a loop. */
+const MEMCPY_BYTES = 192;
+
+function copyPieces(source: Uint8Array, target: Uint8Array, offsets: Int32Array, last: LastAxis): void {
+  if (last.inner >= MEMCPY_BYTES) copyLarge(source, target, offsets, last);
+  else if (last.inner % WORD === 0) copyWords(source, wordsOf(target), offsets, last);
+  else copyBytes(source, target, offsets, last);
+}
+
+function copyLarge(source: Uint8Array, target: Uint8Array, offsets: Int32Array, { size, list, inner }: LastAxis): void {
   let at = 0;
   for (const offset of offsets) {
     for (const index of list) {
-      const from = (offset * lastDim + index) * inner;
-      (target as Uint8Array).set(source.subarray(from, from + inner) as Uint8Array, at);
+      const from = (offset * size + index) * inner;
+      target.set(source.subarray(from, from + inner), at);
       at += inner;
     }
   }
 }
 
-function copySmall(
-  source: Uint32Array,
+/** A file seldom aligns its tensors to words: each row of the last axis is copied to where it is aligned. */
+function copyWords(
+  source: Uint8Array,
   target: Uint32Array,
   offsets: Int32Array,
-  lastDim: number,
-  list: Int32Array,
-  inner: number,
+  { size, list, inner }: LastAxis,
 ): void {
+  const rowBytes = new Uint8Array(size * inner);
+  const row = wordsOf(rowBytes);
+  const words = inner / WORD;
   let at = 0;
   for (let o = 0; o < offsets.length; o++) {
-    const base = offsets[o] * lastDim;
+    const from = offsets[o] * rowBytes.length;
+    rowBytes.set(source.subarray(from, from + rowBytes.length));
+    for (let i = 0; i < list.length; i++) {
+      const first = list[i] * words;
+      for (let k = 0; k < words; k++) target[at++] = row[first + k];
+    }
+  }
+}
+
+function copyBytes(source: Uint8Array, target: Uint8Array, offsets: Int32Array, { size, list, inner }: LastAxis): void {
+  let at = 0;
+  for (let o = 0; o < offsets.length; o++) {
+    const base = offsets[o] * size;
     for (let i = 0; i < list.length; i++) {
       const from = (base + list[i]) * inner;
       for (let k = 0; k < inner; k++) target[at++] = source[from + k];
     }
   }
+}
+
+function wordsOf(aligned: Uint8Array): Uint32Array {
+  return new Uint32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / WORD);
 }
 
 function gatherPacked(
@@ -104,23 +122,6 @@ function gatherPacked(
     out[Math.floor(to / perByte)] |= element << ((to % perByte) * source.bits);
   });
   return out;
-}
-
-/** The bytes as words of the element size; copied only where the file left them unaligned. */
-function asWords(bytes: Uint8Array, unit: number): Words {
-  const aligned = bytes.byteOffset % Math.min(unit, 8) === 0 ? bytes : bytes.slice();
-  const length = aligned.byteLength / Math.min(unit, 8);
-  if (unit === 1) return aligned;
-  if (unit === 2) return new Uint16Array(aligned.buffer, aligned.byteOffset, length);
-  if (unit === 4) return new Uint32Array(aligned.buffer, aligned.byteOffset, length);
-  return new BigUint64Array(aligned.buffer, aligned.byteOffset, length);
-}
-
-function newWords(like: Words, size: number): Words {
-  if (like instanceof Uint16Array) return new Uint16Array(size);
-  if (like instanceof Uint32Array) return new Uint32Array(size);
-  if (like instanceof BigUint64Array) return new BigUint64Array(size);
-  return new Uint8Array(size);
 }
 
 function product(sizes: readonly number[]): number {

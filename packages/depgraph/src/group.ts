@@ -5,7 +5,7 @@
 import { mixingsOf } from './analysis.ts';
 import type { DependencyGraph } from './dependency-graph.ts';
 import type { Mixing } from './equations.ts';
-import { forEachCell } from './kept.ts';
+import { firstPairs, IndexPairing, type IndexPairs } from './index-pairs.ts';
 import { type LayerAxis, LayerError, type PrunableLayer } from './layers.ts';
 import { nodeLabel } from './node-view.ts';
 import { type PruningFunction, pruningFunctionFor } from './pruning-function.ts';
@@ -137,71 +137,50 @@ function sourceFunction(source: PrunableLayer, fallback: PruningFunction): Pruni
 function collectItems(group: Group): GroupItem[] {
   const leaves = new Set(group.cells.keys());
   const trigger = pruningFunctionFor(group.root.layer, group.root.side);
-  const { sources } = group.traversal;
-  const uses = [...leaves].flatMap((leaf) => [...(group.graph.analysis.uses.get(leaf) ?? [])]);
+  const { analysis } = group.graph;
+  const { sources } = group.graph.traversalFrom(group.root, leaves);
+  const axes = new Set(sources.keys());
   // Members that share only a weight with the group are not on the way of any value; they come last.
-  const axes = new Set<LayerAxis>([...sources.keys(), ...uses]);
+  for (const leaf of leaves) for (const axis of analysis.uses.get(leaf) ?? []) axes.add(axis);
+  const pairing = new IndexPairing(analysis.terms.layouts, group.root.term, group.cells);
   return [...axes].map((axis) => {
-    const handler = pruningFunctionFor(axis.layer, axis.side);
-    const pairs = indexPairs(group, axis);
-    const dep = { source: sources.get(axis) ?? group.root.layer, trigger, target: axis.layer, handler };
-    return { dep, axis, pairs, ...uniquePairs(pairs) };
+    return new Member(axis, sources.get(axis) ?? group.root.layer, trigger, pairing.with(axis.term));
   });
 }
 
-/** Which member index follows which root index; an index stands several times where the two repeat differently. */
-export interface IndexPairs {
-  readonly member: Int32Array;
-  readonly root: Int32Array;
-}
-
-/**
- * Pairs the removed cells of a member with those of the root. Where a channel occurs equally often in both (the same
- * local channel of every group), the n-th occurrence follows the n-th; where the member repeats it more often (C x H x W
- * after a flatten), a block of occurrences follows one; where it repeats it less often, one follows a block.
- */
+/** Pairs the group's channels along another axis that holds them with those of its root. */
 export function indexPairs(group: Group, axis: LayerAxis): IndexPairs {
-  const leaves = new Set(group.cells.keys());
-  const roots = positionsOf(group.root.term, group.cells, leaves);
-  const members = positionsOf(axis.term, group.cells, leaves);
-  const member: number[] = [];
-  const root: number[] = [];
-  for (const [leaf, channels] of group.cells) {
-    for (const channel of channels) {
-      const from = members.get(leaf)?.get(channel) ?? [];
-      const to = roots.get(leaf)?.get(channel) ?? [];
-      const pairs = Math.max(from.length, to.length);
-      for (let k = 0; k < pairs && from.length > 0 && to.length > 0; k++) {
-        member.push(from[Math.floor((k * from.length) / pairs)]);
-        root.push(to[Math.floor((k * to.length) / pairs)]);
-      }
-    }
+  return new IndexPairing(group.graph.analysis.terms.layouts, group.root.term, group.cells).with(axis.term);
+}
+
+/** Scoring reads the pairs of every member; what only people ask for is computed when they do. */
+class Member implements GroupItem {
+  readonly axis: LayerAxis;
+  readonly pairs: IndexPairs;
+  readonly #source: PrunableLayer;
+  readonly #trigger: PruningFunction;
+  #first: ReturnType<typeof firstPairs> | undefined;
+
+  constructor(axis: LayerAxis, source: PrunableLayer, trigger: PruningFunction, pairs: IndexPairs) {
+    this.axis = axis;
+    this.pairs = pairs;
+    this.#source = source;
+    this.#trigger = trigger;
   }
-  return { member: Int32Array.from(member), root: Int32Array.from(root) };
-}
 
-function positionsOf(
-  term: DimTerm,
-  cells: RemovedCells,
-  leaves: ReadonlySet<DimTerm>,
-): Map<DimTerm, Map<number, number[]>> {
-  const positions = new Map<DimTerm, Map<number, number[]>>();
-  for (const leaf of leaves) positions.set(leaf, new Map());
-  forEachCell(term, leaves, (leaf, channel, index) => {
-    if (!cells.get(leaf)!.has(channel)) return;
-    const channels = positions.get(leaf)!;
-    const list = channels.get(channel);
-    if (list) list.push(index);
-    else channels.set(channel, [index]);
-  });
-  return positions;
-}
+  get dep(): Dependency {
+    const { layer, side } = this.axis;
+    const handler = pruningFunctionFor(layer, side);
+    return { source: this.#source, trigger: this.#trigger, target: layer, handler };
+  }
 
-function uniquePairs(pairs: IndexPairs): { idxs: Int32Array; rootIdxs: Int32Array } {
-  const rootOf = new Map<number, number>();
-  pairs.member.forEach((index, k) => {
-    if (!rootOf.has(index)) rootOf.set(index, pairs.root[k]);
-  });
-  const idxs = Int32Array.from(rootOf.keys()).sort();
-  return { idxs, rootIdxs: idxs.map((index) => rootOf.get(index)!) };
+  get idxs(): Int32Array {
+    this.#first ??= firstPairs(this.pairs);
+    return this.#first.idxs;
+  }
+
+  get rootIdxs(): Int32Array {
+    this.#first ??= firstPairs(this.pairs);
+    return this.#first.rootIdxs;
+  }
 }

@@ -21,7 +21,8 @@ export {
 export { type DotOptions, dependencyGraphToDot, groupsToDot } from './dot.ts';
 export type { Consumption, Mixing } from './equations.ts';
 export { gatherAxes, type RawTensor } from './gather.ts';
-export { type Dependency, Group, type GroupItem, type IndexPairs, indexPairs } from './group.ts';
+export { type Dependency, Group, type GroupItem, indexPairs } from './group.ts';
+export type { IndexPairs } from './index-pairs.ts';
 export { forEachCell, KeptIndices } from './kept.ts';
 export {
   type LayerAxis,
@@ -33,6 +34,7 @@ export {
   traceOrder,
   type UnwrappedParameter,
 } from './layers.ts';
+export { type AxisLayout, type AxisLayouts, indexOfChannel, type LeafPlaces } from './layout.ts';
 export { nodeLabel } from './node-view.ts';
 export { printCount } from './print-count.ts';
 export * from './pruning-function.ts';

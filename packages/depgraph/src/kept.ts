@@ -102,32 +102,44 @@ export function forEachCell(
   t: DimTerm,
   wanted: ReadonlySet<DimTerm>,
   visit: (leaf: DimTerm, channel: number, axisIndex: number) => void,
-  offset = 0,
+): void {
+  forEachPlace(t, (leaf, start, stride) => {
+    if (!wanted.has(leaf)) return;
+    const n = numericSize(leaf);
+    for (let c = 0; c < n; c++) for (let k = 0; k < stride; k++) visit(leaf, c, start + c * stride + k);
+  });
+}
+
+/**
+ * Every place along an axis where a leaf lies: each of its channels covers `stride` indices in a row there, and those of
+ * the first channel begin at `start`. The groups of a product repeat a leaf; the members of a family share a place.
+ */
+export function forEachPlace(
+  t: DimTerm,
+  visit: (leaf: DimTerm, start: number, stride: number) => void,
+  start = 0,
   stride = 1,
 ): void {
   const root = find(t);
   if (root.kind === 'leaf') {
-    if (!wanted.has(root)) return;
-    const n = numericSize(root);
-    for (let c = 0; c < n; c++) for (let k = 0; k < stride; k++) visit(root, c, offset + c * stride + k);
+    visit(root, start, stride);
   } else if (root.kind === 'sum') {
-    let at = offset;
+    let at = start;
     for (const part of root.children) {
-      forEachCell(part, wanted, visit, at, stride);
+      forEachPlace(part, visit, at, stride);
       at += numericSize(part) * stride;
     }
   } else if (root.kind === 'family') {
-    for (const leaf of root.children) forEachCell(leaf, wanted, visit, offset, stride);
+    for (const leaf of root.children) forEachPlace(leaf, visit, start, stride);
   } else if (root.kind === 'product') {
-    forEachProductCell(root, wanted, visit, offset, stride);
+    forEachPlaceOfProduct(root, visit, start, stride);
   }
 }
 
-function forEachProductCell(
+function forEachPlaceOfProduct(
   root: DimTerm,
-  wanted: ReadonlySet<DimTerm>,
-  visit: (leaf: DimTerm, channel: number, axisIndex: number) => void,
-  offset: number,
+  visit: (leaf: DimTerm, start: number, stride: number) => void,
+  start: number,
   stride: number,
 ): void {
   const sizes = root.children.map(numericSize);
@@ -136,7 +148,7 @@ function forEachProductCell(
   root.children.forEach((factor, i) => {
     inner /= sizes[i];
     const block = sizes[i] * inner;
-    for (let o = 0; o < outer; o++) forEachCell(factor, wanted, visit, offset + o * block, inner);
+    for (let o = 0; o < outer; o++) forEachPlace(factor, visit, start + o * block, inner);
     outer *= sizes[i];
   });
 }

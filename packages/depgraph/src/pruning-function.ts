@@ -57,6 +57,8 @@ export const pruneLstmOutChannels = define('pruneLstmOutChannels', 'out', 'lstm'
 export const pruneLstmInChannels = define('pruneLstmInChannels', 'in', 'lstm');
 /** Features of a fused attention layer. */
 export const pruneAttentionOutChannels = define('pruneAttentionOutChannels', 'out', 'attention');
+/** Input features of a fused attention layer. */
+export const pruneAttentionInChannels = define('pruneAttentionInChannels', 'in', 'attention');
 /** A bare parameter that is added or multiplied along its channel axis. */
 export const pruneParameterOutChannels = define('pruneParameterOutChannels', 'out', 'parameter');
 
@@ -96,6 +98,7 @@ export const pruningFunctions: readonly PruningFunction[] = Object.freeze([
   pruneLstmOutChannels,
   pruneLstmInChannels,
   pruneAttentionOutChannels,
+  pruneAttentionInChannels,
   pruneParameterOutChannels,
 ]);
 

@@ -21,7 +21,7 @@ import { LayerError } from './layers.ts';
 import { GraphNodeView, nodeLabel } from './node-view.ts';
 import type { SizesAfter, Staged } from './rewrite.ts';
 import { constantInfo, inferNode, opsetOf, type SymbolSource } from './shapes.ts';
-import type { DimTerm } from './term.ts';
+import { type DimTerm, originalDim, originalSize } from './term.ts';
 
 /** Runs the resize rules of nodes against staged copies. */
 export class ResizeEdits {
@@ -30,7 +30,8 @@ export class ResizeEdits {
   readonly sizes: SizesAfter;
   readonly staged: Staged;
   readonly symbols: SymbolSource;
-  readonly #consumers = new Map<string, number>();
+  /** Constants before any of them is edited. */
+  readonly constants: ReadonlyMap<string, TensorProto>;
   #nextName = 0;
 
   constructor(analysis: Analysis, kept: KeptIndices, sizes: SizesAfter, staged: Staged, symbols: SymbolSource) {
@@ -39,20 +40,19 @@ export class ResizeEdits {
     this.sizes = sizes;
     this.staged = staged;
     this.symbols = symbols;
-    for (const node of analysis.model.graph.node) {
-      for (const name of node.input) this.#consumers.set(name, (this.#consumers.get(name) ?? 0) + 1);
-    }
+    this.constants = new Map(staged.constants);
   }
 
   /** Whether an axis of the node's inputs or outputs loses channels, or a size that it is given has changed. */
   touches(node: NodeProto): boolean {
+    const { input, output } = this.analysis.original.node(node);
     const shrinks = (name: string): boolean =>
-      this.axes(name).some((term) => typeof term.size === 'number' && this.sizes.of(term) !== term.size);
-    return [...node.input, ...node.output].some(shrinks) || node.input.some((name) => this.#changed(name));
+      this.axes(name).some((term) => typeof term.size === 'number' && this.sizes.of(term) !== originalSize(term));
+    return [...input, ...output].some(shrinks) || input.some((name) => this.#changed(name));
   }
 
   #changed(name: string): boolean {
-    const before = this.analysis.shapes.values.get(name);
+    const before = this.analysis.original.values.get(name);
     const now = this.staged.values.get(name);
     if (!before || !now || before === now || this.staged.constants.has(name)) return false;
     return before.value?.some((element, i) => now.value?.[i] !== element) ?? false;
@@ -70,7 +70,7 @@ export class ResizeEdits {
   edit(node: NodeProto): NodeProto {
     let copy = this.staged.nodes.get(node);
     if (!copy) {
-      copy = cloneProto(node);
+      copy = cloneProto(this.analysis.original.node(node));
       this.staged.nodes.set(node, copy);
     }
     return copy;
@@ -80,9 +80,10 @@ export class ResizeEdits {
   replaceConstant(node: NodeProto, i: number, tensor: TensorProto): void {
     const name = this.edit(node).input[i];
     const existing = this.staged.constants.get(name);
-    if (existing && this.#consumers.get(name) === 1) {
+    if (existing && this.analysis.original.hasOneUse(name)) {
       const copy = cloneProto(existing);
       setTensorBytes(copy, tensorDims(tensor), tensorBytes(tensor));
+      this.staged.replaced.add(name);
       this.#stage(name, copy);
     } else {
       this.edit(node).input[i] = this.addConstant(name || `${node.output[0]}_size`, tensor);
@@ -106,7 +107,7 @@ export class ResizeEdits {
   freshName(like: string): string {
     for (;;) {
       const name = `${like}_pruned_${this.#nextName++}`;
-      if (!this.analysis.shapes.values.has(name) && !this.staged.values.has(name)) return name;
+      if (!this.analysis.original.values.has(name) && !this.staged.values.has(name)) return name;
     }
   }
 
@@ -124,17 +125,19 @@ export class ResizeEdits {
 
 class Resize extends GraphNodeView implements ResizeContext {
   readonly #edits: ResizeEdits;
-  readonly #original: NodeProto;
+  readonly #live: NodeProto;
 
   constructor(edits: ResizeEdits, node: NodeProto) {
-    const inputs = node.input.map((name) => edits.analysis.shapes.values.get(name));
-    super(node, opsetOf(edits.analysis.model, node), inputs, edits.analysis.shapes.constants);
+    const { model, original } = edits.analysis;
+    const before = original.node(node);
+    const inputs = before.input.map((name) => original.values.get(name));
+    super(before, opsetOf(model, node), inputs, edits.constants);
     this.#edits = edits;
-    this.#original = node;
+    this.#live = node;
   }
 
   oldIn(i: number): readonly Dim[] {
-    return this.#edits.axes(this.node.input[i]).map((term) => term.size);
+    return this.#edits.axes(this.node.input[i]).map(originalDim);
   }
 
   newIn(i: number): readonly Dim[] {
@@ -142,7 +145,7 @@ class Resize extends GraphNodeView implements ResizeContext {
   }
 
   oldOut(i: number): readonly Dim[] {
-    return this.#edits.axes(this.node.output[i]).map((term) => term.size);
+    return this.#edits.axes(this.node.output[i]).map(originalDim);
   }
 
   newOut(i: number): readonly Dim[] {
@@ -168,20 +171,20 @@ class Resize extends GraphNodeView implements ResizeContext {
   }
 
   setInt(name: string, value: number): void {
-    setAttribute(this.#edits.edit(this.#original), name, value, 'int');
+    setAttribute(this.#edits.edit(this.#live), name, value, 'int');
   }
 
   setInts(name: string, values: readonly number[]): void {
-    setAttribute(this.#edits.edit(this.#original), name, [...values], 'ints');
+    setAttribute(this.#edits.edit(this.#live), name, [...values], 'ints');
   }
 
   removeAttribute(name: string): void {
-    const node = this.#edits.edit(this.#original);
+    const node = this.#edits.edit(this.#live);
     node.attribute = node.attribute.filter((attribute) => attribute.name !== name);
   }
 
   setInput(i: number, values: readonly (Dim | undefined)[]): void {
-    const name = this.#edits.edit(this.#original).input[i] ?? '';
+    const name = this.#edits.edit(this.#live).input[i] ?? '';
     const now = name ? this.#edits.staged.values.get(name) : undefined;
     const follows = (value: Dim | undefined, j: number): boolean =>
       value === undefined || (now?.value?.[j] !== undefined && sameDim(now.value[j], value));
@@ -208,9 +211,9 @@ class Resize extends GraphNodeView implements ResizeContext {
 
   #setConstant(i: number, values: readonly number[], dims: readonly number[], now: ValueInfo | undefined): void {
     const elemType = now?.elemType ?? DataType.INT64;
-    const input = this.#edits.edit(this.#original).input;
+    const input = this.#edits.edit(this.#live).input;
     while (input.length <= i) input.push('');
-    this.#edits.replaceConstant(this.#original, i, makeTensor('', elemType, [...dims], [...values]));
+    this.#edits.replaceConstant(this.#live, i, makeTensor('', elemType, [...dims], [...values]));
   }
 
   /** Concat of constants for the sizes that are known and Gathers of the old value for those that are not. */
@@ -222,14 +225,14 @@ class Resize extends GraphNodeView implements ResizeContext {
       const constant = edits.addConstant(name, makeTensor('', type, [1], [known ? value : j]));
       if (known) return constant;
       const output = edits.freshName(name);
-      edits.insertBefore(this.#original, plainNode('Gather', [name, constant], output));
+      edits.insertBefore(this.#live, plainNode('Gather', [name, constant], output));
       return output;
     });
     const output = edits.freshName(name);
     const concat = plainNode('Concat', pieces, output);
     setAttribute(concat, 'axis', 0, 'int');
-    edits.insertBefore(this.#original, concat);
-    edits.edit(this.#original).input[i] = output;
+    edits.insertBefore(this.#live, concat);
+    edits.edit(this.#live).input[i] = output;
   }
 }
 

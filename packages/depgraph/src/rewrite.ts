@@ -6,24 +6,22 @@
 import {
   bitsPerElement,
   cloneProto,
-  constantTensors,
   type NodeProto,
   OnnxPruningError,
-  replaceConstant,
   setTensorBytes,
   type TensorProto,
   tensorBytes,
   tensorDims,
   type ValueInfoProto,
 } from '@onnx-pruning/onnx';
-import type { Dim, ValueInfo } from '@onnx-pruning/ops';
+import { type Dim, mulDims, type ValueInfo } from '@onnx-pruning/ops';
 import type { Analysis } from './analysis.ts';
 import { gatherAxes, type RawTensor } from './gather.ts';
 import { KeptIndices } from './kept.ts';
 import { nodeLabel } from './node-view.ts';
 import { ResizeEdits } from './resize.ts';
 import { constantInfo, inferNode, opsetOf, SymbolSource } from './shapes.ts';
-import { type DimTerm, find, numericSize } from './term.ts';
+import { type DimTerm, find, numericSize, originalSize } from './term.ts';
 
 /** A request to remove channels that the graph cannot carry out. The model is unchanged. */
 export class RewriteError extends OnnxPruningError {}
@@ -36,6 +34,8 @@ export interface Staged {
   /** Constants by name; new ones are appended to the initializers. */
   readonly constants: Map<string, TensorProto>;
   readonly added: TensorProto[];
+  /** Names of the constants that state new sizes, as opposed to those whose channels were gathered. */
+  readonly replaced: Set<string>;
   /** Edited copies of nodes. */
   readonly nodes: Map<NodeProto, NodeProto>;
   /** Nodes to insert in front of a node. */
@@ -48,27 +48,44 @@ export interface Staged {
  * @throws RewriteError where a size that a node states cannot follow; nothing is changed then
  */
 export function removeChannels(analysis: Analysis, removal: LeafRemoval): void {
-  const kept = new KeptIndices({ size: numericSize, kept: (leaf) => removal.get(leaf) });
+  const { original, terms } = analysis;
   const staged: Staged = {
-    constants: new Map(analysis.shapes.constants),
+    constants: original.constants(),
     added: [],
+    replaced: new Set(),
     nodes: new Map(),
     before: new Map(),
     values: new Map(),
   };
-  const sliced = sliceConstants(analysis, kept, staged);
+  const sliced = sliceConstants(analysis, removal, staged);
   for (const [name, tensor] of staged.constants) {
-    const info = sliced.has(name) ? constantInfo(tensor) : analysis.shapes.values.get(name);
+    const info = sliced.has(name) ? constantInfo(tensor) : original.constantInfo(name);
     if (info) staged.values.set(name, info);
   }
   const sizes = new SizesAfter(removal);
   for (const { name = '' } of analysis.model.graph.input) {
-    const info = analysis.shapes.values.get(name);
-    const dims = analysis.terms.axes.get(name)?.map((term) => sizes.of(term)) ?? info?.dims;
+    const info = original.values.get(name);
+    const dims = terms.axes.get(name)?.map((term) => sizes.of(term)) ?? info?.dims;
     if (info && !staged.values.has(name)) staged.values.set(name, { elemType: info.elemType, dims });
   }
-  rewriteNodes(analysis, kept, sizes, staged);
-  commit(analysis, staged, removal);
+  rewriteNodes(analysis, removal, sizes, staged);
+  original.commit(staged);
+  for (const [leaf, kept] of removal) settleLeaf(leaf, kept);
+  terms.layouts.forget();
+  const { graph } = analysis.model;
+  for (const entry of [...graph.valueInfo, ...graph.input]) updateDeclaredShape(entry, analysis.shapes.values);
+}
+
+function settleLeaf(leaf: DimTerm, kept: Int32Array): void {
+  leaf.originalCount ??= numericSize(leaf);
+  leaf.survivors = survivorsOf(leaf, kept);
+  leaf.count = kept.length;
+}
+
+/** What is left of the channels that a leaf had first, when `kept` of those that it has now stay. */
+function survivorsOf(leaf: DimTerm, kept: Int32Array | undefined): Int32Array | undefined {
+  const { survivors } = leaf;
+  return survivors && kept ? kept.map((channel) => survivors[channel]) : (kept ?? survivors);
 }
 
 /** Sizes of terms once the removal is done; only how many channels of each leaf stay matters. */
@@ -95,15 +112,14 @@ export class SizesAfter {
 
   #combine(root: DimTerm): Dim {
     const sizes = root.children.map((child) => this.of(child));
-    if (sizes.some((size) => typeof size === 'string')) return root.size;
-    const numbers = sizes as number[];
-    return root.kind === 'sum' ? numbers.reduce((a, b) => a + b, 0) : numbers.reduce((a, b) => a * b, 1);
+    return root.kind === 'sum' ? sizes.reduce<number>((a, b) => a + Number(b), 0) : sizes.reduce(mulDims, 1);
   }
 }
 
-function sliceConstants(analysis: Analysis, kept: KeptIndices, staged: Staged): Set<string> {
+function sliceConstants(analysis: Analysis, removal: LeafRemoval, staged: Staged): Set<string> {
+  const kept = new KeptIndices({ size: numericSize, kept: (leaf) => removal.get(leaf) });
   const sliced = new Set<string>();
-  for (const [name, tensor] of analysis.shapes.constants) {
+  for (const [name, tensor] of staged.constants) {
     const axes = analysis.terms.axes.get(name);
     if (!axes) continue;
     if (!axes.some((term) => kept.changes(term))) continue;
@@ -133,16 +149,17 @@ function gatherKept(raw: RawTensor, axes: readonly DimTerm[], kept: KeptIndices)
   return { bits: raw.bits, dims, bytes: Buffer.concat(pieces.map((piece) => piece.bytes)) };
 }
 
-function rewriteNodes(analysis: Analysis, kept: KeptIndices, sizes: SizesAfter, staged: Staged): void {
-  const { model, shapes } = analysis;
+function rewriteNodes(analysis: Analysis, removal: LeafRemoval, sizes: SizesAfter, staged: Staged): void {
+  const { model, shapes, original } = analysis;
   const symbols = new SymbolSource();
+  const kept = new KeptIndices({ size: originalSize, kept: (leaf) => survivorsOf(leaf, removal.get(leaf)) });
   const edits = new ResizeEdits(analysis, kept, sizes, staged, symbols);
-  for (const node of model.graph.node) {
+  for (const node of original.nodes) {
     // The content of Constant nodes is staged like that of initializers; their attributes are still the old ones.
     if (node.output.every((name) => staged.constants.has(name))) continue;
     const record = shapes.records.get(node);
     if (record && edits.touches(node)) edits.resize(node, record);
-    const now = staged.nodes.get(node) ?? node;
+    const now = staged.nodes.get(node) ?? original.node(node);
     const step = { node: now, record, opset: opsetOf(model, node), constants: staged.constants, symbols };
     if (record) inferNode({ ...step, values: staged.values });
     for (const name of node.output) settleValue(analysis, sizes, staged, node, name);
@@ -151,60 +168,32 @@ function rewriteNodes(analysis: Analysis, kept: KeptIndices, sizes: SizesAfter, 
 
 /** Takes the old symbols for sizes that only the run knows, and checks that inference agrees with the terms. */
 function settleValue(analysis: Analysis, sizes: SizesAfter, staged: Staged, node: NodeProto, name: string): void {
-  const before = analysis.shapes.values.get(name);
+  const before = analysis.original.values.get(name);
   if (!before) return;
   const inferred = staged.values.get(name) ?? before;
   const axes = analysis.terms.axes.get(name);
   const promised = before.dims?.map((size, axis): Dim => (axes ? sizes.of(axes[axis]) : size));
-  promised?.forEach((size, axis) => {
-    const found = inferred.dims?.[axis];
-    if (typeof size === 'number' && found !== undefined && found !== size) {
-      throw new RewriteError('REWRITE_SHAPE', 'the pruned model would not keep the shapes that its channels need', {
-        node: nodeLabel(node),
-        operator: node.opType,
-        value: name,
-        axis,
-        expected: size,
-        actual: found,
-        repair: 'Ignore the layers of this group: a size that this node uses cannot follow the removed channels.',
-      });
-    }
-  });
+  const broken = promised && inferred.dims && brokenPromise(promised, inferred.dims);
+  if (broken) {
+    throw new RewriteError('REWRITE_SHAPE', 'the pruned model would not keep the shapes that its channels need', {
+      node: nodeLabel(node),
+      operator: node.opType,
+      value: name,
+      ...broken,
+      repair: 'Ignore the layers of this group: a size that this node uses cannot follow the removed channels.',
+    });
+  }
   const value = inferred.value ?? undefined;
   staged.values.set(name, { elemType: inferred.elemType, dims: promised ?? inferred.dims, value });
 }
 
-function commit(analysis: Analysis, staged: Staged, removal: LeafRemoval): void {
-  const { model, shapes } = analysis;
-  commitConstants(analysis, staged);
-  model.graph.initializer.push(...staged.added);
-  for (const tensor of staged.added) shapes.constants.set(tensor.name ?? '', tensor);
-  for (const [node, edited] of staged.nodes) {
-    node.input = edited.input;
-    node.attribute = edited.attribute;
-  }
-  if (staged.before.size > 0) {
-    model.graph.node = model.graph.node.flatMap((node) => [...(staged.before.get(node) ?? []), node]);
-  }
-  for (const [name, info] of staged.values) shapes.values.set(name, info);
-  for (const [leaf, kept] of removal) {
-    leaf.originalCount ??= numericSize(leaf);
-    const survivors = leaf.survivors;
-    leaf.survivors = survivors ? kept.map((i) => survivors[i]) : kept;
-    leaf.count = kept.length;
-  }
-  for (const entry of [...model.graph.valueInfo, ...model.graph.input]) updateDeclaredShape(entry, shapes.values);
-}
-
-function commitConstants(analysis: Analysis, staged: Staged): void {
-  const live = constantTensors(analysis.model.graph);
-  for (const [name, tensor] of staged.constants) {
-    const original = analysis.shapes.constants.get(name);
-    if (!original || original === tensor) continue;
-    setTensorBytes(original, tensorDims(tensor), tensorBytes(tensor));
-    // Constant nodes may hold numbers in attributes instead of a tensor: what we edited was a copy then.
-    if (live.get(name) !== original) replaceConstant(analysis.model.graph, name, original);
-  }
+function brokenPromise(
+  promised: readonly Dim[],
+  found: readonly Dim[],
+): { axis?: number; expected: string | number; actual: string | number } | undefined {
+  if (promised.length !== found.length) return { expected: `rank ${promised.length}`, actual: `rank ${found.length}` };
+  const axis = promised.findIndex((size, i) => typeof size === 'number' && size !== found[i]);
+  return axis < 0 ? undefined : { axis, expected: promised[axis], actual: found[axis] };
 }
 
 /** Declared shapes of intermediate values follow the terms: a stale one would be refused by runtimes. */

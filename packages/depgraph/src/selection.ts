@@ -41,41 +41,49 @@ export function outerLeaves(layers: readonly PrunableLayer[]): Set<DimTerm> {
 }
 
 /**
- * The channels that indices along an axis mean. A unit is meant as a whole by any of its indices: the same local channel
- * of every group; but indices that are exactly whole groups (whole attention heads) mean these.
+ * The channels that indices along an axis mean: those that have exactly these indices, if there are such (the same local
+ * channel of every group, or whole attention heads); else a unit is meant as a whole by any of its indices.
  * @throws LayerError for an index out of range or given twice, or a channel that may not change
  */
 export function cellsAt(root: LayerAxis, idxs: readonly number[]): RemovedCells {
   checkIndices(root, idxs);
   const wanted = new Set(idxs);
   const primary = primaryLeaves(root.term);
-  const chosen = cellsOf(root.term, primary, wanted);
-  if (chosen.missed === undefined && chosen.size === wanted.size) return chosen.cells;
-  for (const leaf of leavesOf(root.term)) {
-    const whole = primary.has(leaf) ? undefined : cellsOf(root.term, new Set([leaf]), wanted);
-    if (whole && whole.missed === undefined && whole.size === wanted.size) return whole.cells;
+  const others = leavesOf(root.term).filter((leaf) => !primary.has(leaf));
+  for (const leaves of [primary, ...others.map((leaf) => new Set([leaf]))]) {
+    const cells = cellsWithin(root.term, leaves, wanted);
+    if (axisIndices(root.term, cells).length === wanted.size) return cells;
   }
-  if (chosen.missed !== undefined) throw fixedChannel(root, chosen.missed);
-  return chosen.cells;
+  return cellsTouching(root, primary, wanted);
 }
 
-/** Channels of some leaves that indices lie in: how many indices these channels have, and an index that is in none. */
-function cellsOf(
-  term: DimTerm,
-  leaves: ReadonlySet<DimTerm>,
-  wanted: ReadonlySet<number>,
-): { readonly cells: RemovedCells; readonly size: number; readonly missed: number | undefined } {
+/** Channels of some leaves all of whose indices are wanted. */
+function cellsWithin(term: DimTerm, leaves: ReadonlySet<DimTerm>, wanted: ReadonlySet<number>): RemovedCells {
+  const within = new Map<DimTerm, Set<number>>();
+  const beyond = new Map<DimTerm, Set<number>>();
+  forEachCell(term, leaves, (leaf, channel, index) => {
+    const cells = wanted.has(index) ? within : beyond;
+    const channels = cells.get(leaf);
+    if (channels) channels.add(channel);
+    else cells.set(leaf, new Set([channel]));
+  });
+  for (const [leaf, channels] of within) for (const channel of beyond.get(leaf) ?? []) channels.delete(channel);
+  return new Map([...within].filter(([, channels]) => channels.size > 0));
+}
+
+/** Channels of some leaves that have a wanted index; every wanted index must be of one. */
+function cellsTouching(root: LayerAxis, leaves: ReadonlySet<DimTerm>, wanted: ReadonlySet<number>): RemovedCells {
   const cells = new Map<DimTerm, Set<number>>();
   const covered = new Set<number>();
-  forEachCell(term, leaves, (leaf, channel, index) => {
+  forEachCell(root.term, leaves, (leaf, channel, index) => {
     if (!wanted.has(index)) return;
     covered.add(index);
     const channels = cells.get(leaf);
     if (channels) channels.add(channel);
     else cells.set(leaf, new Set([channel]));
   });
-  const size = axisIndices(term, cells).length;
-  return { cells, size, missed: [...wanted].find((index) => !covered.has(index)) };
+  for (const index of wanted) if (!covered.has(index)) throw fixedChannel(root, index);
+  return cells;
 }
 
 /** Ascending indices along an axis that lie in some channels. */

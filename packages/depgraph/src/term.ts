@@ -71,19 +71,27 @@ export function sizeOf(t: DimTerm): Dim {
 
 /** Size of a term that is known to be a number (parts of a sum always are). */
 export function numericSize(t: DimTerm): number {
-  const size = sizeOf(t);
+  return known(sizeOf(t));
+}
+
+function known(size: Dim): number {
   if (typeof size !== 'number')
     throw new Error(`internal: the size '${size}' of a term is symbolic where a number is needed`);
   return size;
 }
 
-/** Number of channels that a term had before anything was pruned. */
-export function originalSize(t: DimTerm): number {
+/** Size of a term before anything was pruned. */
+export function originalDim(t: DimTerm): Dim {
   const root = find(t);
-  if (root.kind === 'family') return originalSize(root.children[0]);
+  if (root.kind === 'family') return originalDim(root.children[0]);
   if (root.kind === 'sum') return root.children.reduce((n, part) => n + originalSize(part), 0);
-  if (root.kind === 'product') return root.children.reduce((n, factor) => n * originalSize(factor), 1);
-  return root.originalCount ?? numericSize(root);
+  if (root.kind === 'product') return root.children.map(originalDim).reduce(mulDims, 1);
+  return root.originalCount ?? root.count;
+}
+
+/** As `originalDim`, of a term whose size is known to be a number. */
+export function originalSize(t: DimTerm): number {
+  return known(originalDim(t));
 }
 
 /** Calls `visit` for every leaf in `t`, in order, as often as it occurs. */

@@ -5,35 +5,93 @@
 import type { NodeProto } from '@onnx-pruning/onnx';
 import type { Analysis } from './analysis.ts';
 import type { LayerAxis, PrunableLayer, Side } from './layers.ts';
-import { type DimTerm, forEachLeaf } from './term.ts';
+import { type DimTerm, find, forEachLeaf } from './term.ts';
+
+/** A node that a walk may come by. */
+interface Stop {
+  readonly node: NodeProto;
+  readonly layer: PrunableLayer | undefined;
+  /** Whether input and output channels are different dimensions. */
+  readonly separateSides: boolean;
+  readonly outputs: Value[];
+}
+
+/** A value that a node computes. */
+interface Value {
+  readonly producer: Stop;
+  readonly consumers: Consumer[];
+}
+
+/** A node that uses a value, and the first of its inputs that is the value. */
+interface Consumer {
+  readonly stop: Stop;
+  readonly input: number;
+  readonly value: Value;
+}
 
 /** Which values carry each leaf, and which nodes produce and consume each value. Terms do not change once solved. */
 export class Carriers {
-  readonly valuesOf = new Map<DimTerm, Set<string>>();
-  readonly producers = new Map<string, NodeProto>();
-  readonly consumers = new Map<string, NodeProto[]>();
-  readonly layers: ReadonlyMap<NodeProto, PrunableLayer>;
+  readonly uses: Analysis['uses'];
+  readonly stops = new Map<NodeProto, Stop>();
+  /** Terms that hold a leaf, and values with such a term: far fewer than pairs of leaves and values. */
+  readonly #termsOf = new Map<DimTerm, DimTerm[]>();
+  readonly #valuesOf = new Map<DimTerm, Value[]>();
 
   constructor(analysis: Analysis) {
-    this.layers = new Map(analysis.layers.map((layer) => [layer.node, layer]));
+    this.uses = analysis.uses;
+    const layers = new Map(analysis.layers.map((layer) => [layer.node, layer]));
+    const values = new Map<string, Value>();
     for (const node of analysis.model.graph.node) {
-      for (const name of node.output) this.producers.set(name, node);
-      for (const name of new Set(node.input)) {
-        const list = this.consumers.get(name);
-        if (list) list.push(node);
-        else this.consumers.set(name, [node]);
-      }
-    }
-    for (const [name, axes] of analysis.terms.axes) {
-      for (const term of axes) forEachLeaf(term, (leaf) => this.#carry(leaf, name));
+      const layer = layers.get(node);
+      const separateSides = layer?.axes.some((axis) => axis.side === 'in') ?? false;
+      const stop: Stop = { node, layer, separateSides, outputs: [] };
+      this.stops.set(node, stop);
+      node.input.forEach((name, input) => {
+        const value = values.get(name);
+        if (value && value.consumers.at(-1)?.stop !== stop) value.consumers.push({ stop, input, value });
+      });
+      for (const name of node.output) this.#addValue(stop, analysis.terms.axes.get(name), name, values);
     }
   }
 
-  #carry(leaf: DimTerm, name: string): void {
-    const values = this.valuesOf.get(leaf);
-    if (values) values.add(name);
-    else this.valuesOf.set(leaf, new Set([name]));
+  #addValue(producer: Stop, axes: readonly DimTerm[] | undefined, name: string, values: Map<string, Value>): void {
+    const value: Value = { producer, consumers: [] };
+    producer.outputs.push(value);
+    values.set(name, value);
+    for (const term of axes ?? []) this.#carry(find(term), value);
   }
+
+  #carry(term: DimTerm, value: Value): void {
+    if (term.kind === 'fixed') return;
+    const values = entry(this.#valuesOf, term);
+    if (values.length === 0) {
+      forEachLeaf(term, (leaf) => {
+        const terms = entry(this.#termsOf, leaf);
+        if (terms.at(-1) !== term) terms.push(term);
+      });
+    }
+    values.push(value);
+  }
+
+  /** Values that carry one of the leaves. */
+  valuesOf(leaves: ReadonlySet<DimTerm>): Set<Value> {
+    const values = new Set<Value>();
+    for (const leaf of leaves) {
+      for (const term of this.#termsOf.get(leaf) ?? []) {
+        for (const value of this.#valuesOf.get(term)!) values.add(value);
+      }
+    }
+    return values;
+  }
+}
+
+function entry<K, V>(lists: Map<K, V[]>, key: K): V[] {
+  let list = lists.get(key);
+  if (!list) {
+    list = [];
+    lists.set(key, list);
+  }
+  return list;
 }
 
 /** Members in the order in which they are reached, and the layer through which each is. */
@@ -44,7 +102,7 @@ export interface Traversal {
 }
 
 interface Visit {
-  readonly node: NodeProto;
+  readonly stop: Stop;
   /** Undefined for nodes whose inputs and outputs have the same channels. */
   readonly side: Side | undefined;
   readonly from: PrunableLayer;
@@ -52,82 +110,59 @@ interface Visit {
 
 /** Walks from the root over everything that carries one of the leaves. */
 export function traverse(carriers: Carriers, root: LayerAxis, leaves: ReadonlySet<DimTerm>): Traversal {
-  return new Walk(carriers, root, leaves).run();
+  return new Walk(carriers, root, leaves);
 }
 
-class Walk {
-  readonly #carriers: Carriers;
-  readonly #root: LayerAxis;
-  readonly #leaves: ReadonlySet<DimTerm>;
-  readonly #carried = new Set<string>();
-  readonly #sources = new Map<LayerAxis, PrunableLayer>();
-  readonly #operators: string[] = [];
-  readonly #reached = new Map<NodeProto, Set<Side | undefined>>();
+class Walk implements Traversal {
+  readonly sources = new Map<LayerAxis, PrunableLayer>();
+  readonly #members = new Set<LayerAxis>();
+  readonly #carried: ReadonlySet<Value>;
+  /** Inputs of each node that are carried. A node may have many more. */
+  readonly #inputs = new Map<Stop, Consumer[]>();
+  readonly #reached = new Map<Stop, (Side | undefined)[]>();
+  readonly #order: Visit[] = [];
   readonly #stack: Visit[] = [];
 
   constructor(carriers: Carriers, root: LayerAxis, leaves: ReadonlySet<DimTerm>) {
-    this.#carriers = carriers;
-    this.#root = root;
-    this.#leaves = leaves;
-    for (const leaf of leaves) for (const name of carriers.valuesOf.get(leaf) ?? []) this.#carried.add(name);
-  }
-
-  run(): Traversal {
-    const { layer, side } = this.#root;
-    this.#sources.set(this.#root, layer);
-    this.#reach(layer.node, separateSides(layer) ? side : undefined, layer);
+    for (const leaf of leaves) for (const axis of carriers.uses.get(leaf) ?? []) this.#members.add(axis);
+    this.#carried = carriers.valuesOf(leaves);
+    for (const { consumers } of this.#carried) for (const use of consumers) entry(this.#inputs, use.stop).push(use);
+    this.sources.set(root, root.layer);
+    const start = carriers.stops.get(root.layer.node)!;
+    this.#reach(start, root.side, root.layer);
     for (let visit = this.#stack.pop(); visit; visit = this.#stack.pop()) this.#expand(visit);
-    return { sources: this.#sources, operators: this.#operators };
   }
 
-  #expand({ node, side, from }: Visit): void {
-    const through = this.#carriers.layers.get(node) ?? from;
+  get operators(): string[] {
+    return this.#order.map(({ stop, side }) => `${stop.node.opType}${side ?? ''}`);
+  }
+
+  #expand({ stop, side, from }: Visit): void {
+    const through = stop.layer ?? from;
     if (side !== 'out') {
-      for (const name of node.input) {
-        const producer = this.#carried.has(name) ? this.#carriers.producers.get(name) : undefined;
-        if (producer) this.#enter(producer, 'out', through);
-      }
+      const inputs = this.#inputs.get(stop) ?? [];
+      if (inputs.length > 1) inputs.sort((a, b) => a.input - b.input);
+      for (const { value } of inputs) this.#reach(value.producer, 'out', through);
     }
     if (side !== 'in') {
-      for (const name of node.output) {
-        if (!this.#carried.has(name)) continue;
-        for (const consumer of this.#carriers.consumers.get(name) ?? []) this.#enter(consumer, 'in', through);
+      for (const value of stop.outputs) {
+        if (this.#carried.has(value)) for (const { stop: next } of value.consumers) this.#reach(next, 'in', through);
       }
     }
   }
 
-  #enter(node: NodeProto, by: Side, from: PrunableLayer): void {
-    const layer = this.#carriers.layers.get(node);
-    this.#reach(node, layer && separateSides(layer) ? by : undefined, from);
-  }
-
-  #reach(node: NodeProto, side: Side | undefined, from: PrunableLayer): void {
-    let sides = this.#reached.get(node);
-    if (!sides) {
-      sides = new Set();
-      this.#reached.set(node, sides);
-    }
-    if (sides.has(side)) return;
-    sides.add(side);
-    this.#operators.push(`${node.opType}${side ?? ''}`);
-    for (const axis of this.#carriers.layers.get(node)?.axes ?? []) {
-      if ((side === undefined || axis.side === side) && !this.#sources.has(axis) && this.#holds(axis.term)) {
-        this.#sources.set(axis, from);
+  #reach(stop: Stop, by: Side, from: PrunableLayer): void {
+    const side = stop.separateSides ? by : undefined;
+    const sides = entry(this.#reached, stop);
+    if (sides.includes(side)) return;
+    sides.push(side);
+    for (const axis of stop.layer?.axes ?? []) {
+      if ((side === undefined || axis.side === side) && !this.sources.has(axis) && this.#members.has(axis)) {
+        this.sources.set(axis, from);
       }
     }
-    this.#stack.push({ node, side, from });
+    const visit = { stop, side, from };
+    this.#order.push(visit);
+    this.#stack.push(visit);
   }
-
-  #holds(term: DimTerm): boolean {
-    let found = false;
-    forEachLeaf(term, (leaf) => {
-      found ||= this.#leaves.has(leaf);
-    });
-    return found;
-  }
-}
-
-/** Whether input and output channels of a layer are different dimensions. */
-function separateSides(layer: PrunableLayer): boolean {
-  return layer.axes.some((axis) => axis.side === 'in');
 }

@@ -1,7 +1,7 @@
 /** Drawings for Graphviz, read back by a strict parser. */
 import { DependencyGraph, dependencyGraphToDot, groupsToDot, pruneConvOutChannels } from '../src/index.ts';
 import { type DotGraph, parseDot } from './dot-parser.ts';
-import { concatNetwork, namedNetwork, residualNetwork } from './networks.ts';
+import { concatNetwork, namedNetwork, recurrentNetwork, residualNetwork } from './networks.ts';
 
 const graphOf = (model: ReturnType<typeof residualNetwork>): DependencyGraph =>
   new DependencyGraph().buildDependency(model);
@@ -89,6 +89,16 @@ describe('groupsToDot', () => {
     expect(members.sort()).toEqual([
       ['a\nout (4)', 'c\nin (4)'],
       ['b\nout (2)', 'c\nin (2)'],
+    ]);
+  });
+
+  it('draws every channel axis of a layer that has several', () => {
+    const [cluster] = parseDot(groupsToDot(graphOf(recurrentNetwork()))).subgraphs;
+    expect([...cluster.nodes.values()].map(({ label }) => label).sort()).toEqual([
+      'c\nin (4)',
+      'rnn\nin (4)',
+      'rnn\nout (4)',
+      'rnn\nout (8)',
     ]);
   });
 });

@@ -36,3 +36,16 @@ export function namedNetwork(name: string): Model {
   b.output(conv(b, 'last', first, 4, 2));
   return b.build();
 }
+
+/** x -> rnn (4 units), whose output channels stand on three axes of its parameters -> c. */
+export function recurrentNetwork(): Model {
+  const b = new GraphBuilder({ opset: 11 });
+  b.input('x', ['steps', 'batch', 3]);
+  b.initializer('rnn.weight', [1, 4, 3], ones);
+  b.initializer('rnn.recurrence', [1, 4, 4], ones);
+  b.initializer('rnn.bias', [1, 8], ones);
+  const y = b.node('RNN', ['x', 'rnn.weight', 'rnn.recurrence', 'rnn.bias'], { hidden_size: 4 }, { name: 'rnn' });
+  b.initializer('c.weight', [4, 2], ones);
+  b.output(b.node('MatMul', [b.node('Squeeze', [y], { axes: [1] }), 'c.weight'], {}, { name: 'c' }));
+  return b.build();
+}

@@ -5,7 +5,7 @@
  * It relies on one property of protobufjs's encoders: what `fork()` returns is the writer of the nested message, and
  * `ldelim()` is called on that same writer. Each nested message therefore gets a writer of its own.
  */
-import protobuf from 'protobufjs';
+import protobuf from 'protobufjs/light.js';
 import type { TensorProto } from './proto.ts';
 
 /** Byte fields at least this long are passed on as they are; shorter ones are cheaper to copy. */

@@ -4,7 +4,7 @@
  * Decoded messages are plain objects without inherited defaults, so an absent field reads as undefined; unknown
  * fields are kept at every level. This file must not know what a model means.
  */
-import protobuf from 'protobufjs';
+import protobuf from 'protobufjs/light.js';
 import { ChunkWriter, type TensorStore } from './chunk-writer.ts';
 import type * as proto from './proto.ts';
 import { type FieldSpec, SCHEMA } from './schema.ts';
@@ -63,9 +63,22 @@ function buildTypes(): ReadonlyMap<string, protobuf.Type> {
     const lists = Object.entries(SCHEMA[message] ?? {}).filter(([, spec]) => spec[2] === 'list');
     type.ctor = plainObjectConstructor(lists.map(([name]) => name));
   }
+  for (const type of types.values()) type.setup = () => generateCodec(type);
   const tensor = types.get('TensorProto');
   if (tensor !== undefined) encodeAsStored(tensor.setup());
   return types;
+}
+
+/**
+ * Generates a type's encoder and decoder when the first of them is called. protobufjs would generate conversions and
+ * checks as well, which nobody calls and which take longer than decoding a model.
+ */
+function generateCodec(type: protobuf.Type): protobuf.Type {
+  const { Reader, Writer, util } = protobuf;
+  const types = type.fieldsArray.map((field) => field.resolve().resolvedType);
+  type.encode = protobuf.encoder(type)({ Writer, types, util }) as typeof type.encode;
+  type.decode = protobuf.decoder(type)({ Reader, types, util, C: type.ctor }) as typeof type.decode;
+  return type;
 }
 
 type Encode = (message: object, writer: protobuf.Writer, depth?: number) => protobuf.Writer;

@@ -13,11 +13,19 @@ export { nearestNames } from './layers.ts';
 export * from './load.ts';
 export * from './make-tensor.ts';
 export * from './model.ts';
+export { NumberBlocks } from './number-blocks.ts';
 export * from './print.ts';
 export type * from './proto.ts';
 export * from './random.ts';
 export * from './save.ts';
 export * from './tensor.ts';
-export * from './tensor-view.ts';
+export {
+  type ElementView,
+  readInts,
+  readNumbers,
+  type TensorView,
+  type TypedView,
+  tensorView,
+} from './tensor-view.ts';
 export * from './versions.ts';
 export { outerReferences, subgraphs, visitTensors } from './walk.ts';

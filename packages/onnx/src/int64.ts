@@ -1,5 +1,5 @@
 /** Reads and makes int64 values. protobufjs decodes them as Long objects; everything else here works with numbers. */
-import protobuf from 'protobufjs';
+import protobuf from 'protobufjs/light.js';
 import type { Int64, Long } from './proto.ts';
 
 const HIGH = 2 ** 32;

@@ -5,7 +5,7 @@
  * `$unknowns` property, so copy messages with `cloneProto`, not with object spread.
  */
 import type { onnx } from 'onnx-proto';
-import type protobuf from 'protobufjs';
+import type protobuf from 'protobufjs/light.js';
 
 /** A 64-bit integer beyond 2^53 as protobufjs represents it. */
 export type Long = protobuf.Long;

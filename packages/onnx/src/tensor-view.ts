@@ -60,7 +60,8 @@ export function tensorView(t: TensorProto): TensorView {
   return typed === undefined ? elementView(t, bytes) : typedView(typed, bytes);
 }
 
-function checkedBytes(t: TensorProto): Uint8Array {
+/** The tensor's bytes. @throws TensorError when there are more or fewer than its dims say. */
+export function checkedBytes(t: TensorProto): Uint8Array {
   const bytes = tensorBytes(t);
   const size = tensorSize(t);
   const expected = Math.ceil((size * bitsPerElement(t.dataType)) / 8);

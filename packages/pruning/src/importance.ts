@@ -3,6 +3,7 @@
  * read; nothing is pruned here.
  */
 import type { Group, GroupItem, ParameterAxis } from '@onnx-pruning/depgraph';
+import type { TensorProto } from '@onnx-pruning/onnx';
 import type { LayerKind } from '@onnx-pruning/ops';
 import { ChannelNorms } from './channel-norms.ts';
 import { optionError } from './options.ts';
@@ -76,7 +77,7 @@ export class GroupMagnitudeImportance {
   readonly normalizer: Normalizer;
   readonly bias: boolean;
   readonly targetTypes: ReadonlySet<LayerKind>;
-  readonly #norms = new ChannelNorms();
+  readonly #norms: ChannelNorms;
 
   /** @throws OptionError for a value that is not allowed */
   constructor(options: MagnitudeOptions = {}) {
@@ -90,6 +91,7 @@ export class GroupMagnitudeImportance {
       throw optionError('groupReduction', this.groupReduction, GROUP_REDUCTIONS);
     }
     checkNormalizer(this.normalizer);
+    this.#norms = new ChannelNorms(this.p);
   }
 
   /** One score per root channel, or undefined when no member is of a target type. */
@@ -104,21 +106,29 @@ export class GroupMagnitudeImportance {
   protected memberScores(group: Group): MemberScores[] {
     const positions = channelPositions(group);
     const { constants } = group.graph.analysis.shapes;
-    return group.items
-      .filter((item) => this.targetTypes.has(item.axis.layer.spec.kind))
-      .flatMap((item) => {
-        const channels = item.pairs.root.map((index) => positions[index]);
-        return scoredParameters(item, this.bias).map((parameter) => ({
-          channels,
-          scores: this.parameterScores(constants.get(parameter.tensor)!, parameter.axis, item.pairs.member),
-        }));
-      });
+    const members: MemberScores[] = [];
+    let last: (Pick<MemberScores, 'channels'> & { readonly root: Int32Array }) | undefined;
+    for (const item of group.items) {
+      if (!this.targetTypes.has(item.axis.layer.spec.kind)) continue;
+      const { member, root } = item.pairs;
+      // Most members follow the root in the same way and share the list that says so.
+      if (last?.root !== root) last = { root, channels: root.map((index) => positions[index]) };
+      for (const { tensor, axis } of scoredParameters(item, this.bias)) {
+        members.push({
+          channels: last.channels,
+          scores: this.parameterScores(constants.get(tensor)!, axis, member),
+        });
+      }
+    }
+    return members;
   }
 
   /** Scores of the given indices along one axis of a parameter. */
-  protected parameterScores(tensor: Parameters<ChannelNorms['of']>[0], axis: number, idxs: Int32Array): Float64Array {
-    const sums = this.#norms.of(tensor, axis, this.p);
-    return Float64Array.from(idxs, (index) => sums[index]);
+  protected parameterScores(tensor: TensorProto, axis: number, idxs: Int32Array): Float64Array {
+    const sums = this.#norms.of(tensor, axis);
+    const scores = new Float64Array(idxs.length);
+    for (let k = 0; k < idxs.length; k++) scores[k] = sums[idxs[k]];
+    return scores;
   }
 }
 

@@ -4,13 +4,16 @@
  * masked model computes what the pruned one does. Chooses nothing.
  */
 import {
+  type Analysis,
   type DependencyGraph,
   emptiedAxis,
   type Group,
   KeptIndices,
   type LeafRemoval,
+  nodeLabel,
   numericSize,
   removalOf,
+  termOf,
 } from '@onnx-pruning/depgraph';
 import {
   bitsPerElement,
@@ -34,8 +37,8 @@ export class SoftPruningError extends OnnxPruningError {}
  * Masks the channels of some groups: their slices of weights and biases become zero, in place. Running statistics stay,
  * and so do bare factors, since zero times anything is zero.
  *
- * The masked model computes what the pruned one does wherever the channels are consumed by layers with weights, or
- * reach their consumer as zeros; not where a group is inexact (`group.exact`).
+ * The masked model computes what the pruned one does, except as `inexactBecause` of the result says; and where an
+ * operator on the way makes no number of zeros, such as MeanVarianceNormalization, which divides by their spread.
  *
  * @param groups from this graph, asked for since it was last pruned; they may share channels
  * @throws LayerError for a group that is out of date, or an axis that would be left without channels; nothing is changed
@@ -51,20 +54,33 @@ export function softPrune(graph: DependencyGraph, groups: Iterable<Group>): Soft
   const removal = removalOf(chosen.map((group) => group.cells));
   const refused = emptiedAxis(graph.analysis, removal);
   if (refused) throw refused;
-  return new SoftPruning(graph, chosen, removal, maskParameters(graph, removal));
+  const kept = new KeptIndices({ size: numericSize, kept: (leaf) => removal.get(leaf) });
+  const inexactBecause = [...statisticsOver(chosen), ...unweightedSums(graph.analysis, kept)];
+  return new SoftPruning({ graph, groups: chosen, removal, inexactBecause, masks: maskParameters(graph, kept) });
+}
+
+interface SoftPruningParts {
+  readonly graph: DependencyGraph;
+  readonly groups: readonly Group[];
+  readonly removal: LeafRemoval;
+  readonly inexactBecause: readonly string[];
+  readonly masks: readonly Mask[];
 }
 
 /** Channels that are masked, until they are restored or removed for good. */
 export class SoftPruning {
   readonly graph: DependencyGraph;
   readonly groups: readonly Group[];
+  /** What makes the masked model differ from the pruned one, or may do so; empty where they compute the same. */
+  readonly inexactBecause: readonly string[];
   readonly #removal: LeafRemoval;
   readonly #masks: readonly Mask[];
   #state: 'masked' | 'restored' | 'committed' = 'masked';
 
-  constructor(graph: DependencyGraph, groups: readonly Group[], removal: LeafRemoval, masks: readonly Mask[]) {
+  constructor({ graph, groups, removal, inexactBecause, masks }: SoftPruningParts) {
     this.graph = graph;
     this.groups = groups;
+    this.inexactBecause = inexactBecause;
     this.#removal = removal;
     this.#masks = masks;
   }
@@ -110,9 +126,33 @@ export class SoftPruning {
   }
 }
 
-function maskParameters(graph: DependencyGraph, removal: LeafRemoval): Mask[] {
+/** Statistics that zeros take part in, and removed channels do not. */
+function statisticsOver(groups: readonly Group[]): string[] {
+  const mixings = new Set(groups.flatMap((group) => group.inexactBecause));
+  return [...mixings].map(({ node, statistic }) => `${statistic} in ${node.opType} '${nodeLabel(node)}'`);
+}
+
+/**
+ * Nodes that sum over masked channels without weights to be masked. The sum is the same where the channels reach them
+ * as zeros, which an operator between them and the masked layers (a sigmoid) may prevent.
+ */
+function unweightedSums(analysis: Analysis, kept: KeptIndices): string[] {
+  const weighted = new Set(
+    analysis.layers.flatMap(({ node, axes }) =>
+      axes.some(({ side, term }) => side === 'in' && kept.changes(term)) ? [node] : [],
+    ),
+  );
+  const sums = analysis.terms.consumptions.filter((at) => {
+    const term = termOf(analysis, at);
+    const isConstant = analysis.shapes.constants.has(at.node.input[at.input] ?? '');
+    return term !== undefined && !isConstant && !weighted.has(at.node) && kept.changes(term);
+  });
+  const nodes = new Set(sums.map(({ node }) => node));
+  return [...nodes].map((node) => `${node.opType} '${nodeLabel(node)}' sums over masked channels as they reach it`);
+}
+
+function maskParameters(graph: DependencyGraph, kept: KeptIndices): Mask[] {
   const { analysis, model } = graph;
-  const kept = new KeptIndices({ size: numericSize, kept: (leaf) => removal.get(leaf) });
   const parameters = maskedParameters(graph);
   const live = constantTensors(model.graph);
   return Object.entries(initializerChanges(analysis, kept)).flatMap(([name, change]) => {

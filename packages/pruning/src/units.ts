@@ -3,7 +3,7 @@
  * the same local channel of every group, or, where groups choose independently, the n-th least important channel of
  * each. Scores of the positions of a unit are averaged.
  */
-import { type DimTerm, forEachCell, type Group, numericSize } from '@onnx-pruning/depgraph';
+import { type DimTerm, type Group, indexOfChannel, numericSize } from '@onnx-pruning/depgraph';
 import { channelPositions } from './importance.ts';
 
 /** A channel of a leaf. */
@@ -21,24 +21,21 @@ export interface Units {
 /** Folds channel scores (one per entry of `group.idxs`) into unit scores, in the order of the root's indices. */
 export function unitsOf(group: Group, channelScores: ArrayLike<number>): Units {
   const positions = channelPositions(group);
-  const offsets = new Map<DimTerm, number>();
-  const cells: Cell[] = [];
+  const layout = group.graph.analysis.terms.layouts.of(group.root.term);
+  const single: (Unit & { readonly first: number })[] = [];
   for (const leaf of group.cells.keys()) {
-    offsets.set(leaf, cells.length);
-    for (let channel = 0; channel < numericSize(leaf); channel++) cells.push([leaf, channel]);
+    const places = layout.get(leaf)!;
+    for (let channel = 0; channel < numericSize(leaf); channel++) {
+      let sum = 0;
+      for (let n = 0; n < places.repeats; n++) sum += channelScores[positions[indexOfChannel(places, channel, n)]];
+      const first = indexOfChannel(places, channel, 0);
+      single.push({ score: sum / places.repeats, cells: [[leaf, channel]], first });
+    }
   }
-  const sums = new Float64Array(cells.length);
-  const times = new Int32Array(cells.length);
-  const firsts = new Int32Array(cells.length).fill(-1);
-  forEachCell(group.root.term, new Set(group.cells.keys()), (leaf, channel, index) => {
-    const unit = offsets.get(leaf)! + channel;
-    sums[unit] += channelScores[positions[index]];
-    times[unit]++;
-    if (firsts[unit] < 0) firsts[unit] = index;
-  });
-  const order = Array.from(firsts.keys()).sort((a, b) => firsts[a] - firsts[b]);
-  const single = order.map((unit) => ({ score: sums[unit] / times[unit], cells: [cells[unit]] }));
-  const units = withFamilies(group, single);
+  const units = withFamilies(
+    group,
+    single.sort((a, b) => a.first - b.first),
+  );
   return {
     group,
     scores: Float64Array.from(units, (unit) => unit.score),

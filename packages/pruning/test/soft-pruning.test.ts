@@ -97,6 +97,30 @@ describe('softPrune', () => {
     expect(await compareModels(masked, pruned)).toMatchObject({ ok: true });
   });
 
+  it('says where the masked model may differ from the pruned one', async () => {
+    // A sigmoid makes one half of every masked zero, and a mean divides by the masked channels too.
+    const build = (reduce: string): Model => {
+      const b = new GraphBuilder({ opset: 12 });
+      b.input('x', ['batch', 2, 4, 4]);
+      b.initializer('a.weight', [3, 2, 1, 1], counting);
+      const a = b.node('Sigmoid', [b.node('Conv', ['x', 'a.weight'], {}, { name: 'a' })]);
+      b.output(b.node(reduce, [a], { axes: [1] }, { name: 'reduced' }));
+      return b.build();
+    };
+    const because = async (reduce: string): Promise<readonly string[]> => {
+      const [masked, pruned] = [build(reduce), build(reduce)];
+      const [before, after] = [graphOf(masked), graphOf(pruned)];
+      const soft = softPrune(before, [before.getPruningGroup('a', pruneConvOutChannels, [1])]);
+      after.getPruningGroup('a', pruneConvOutChannels, [1]).prune();
+      expect(await compareModels(masked, pruned)).toMatchObject({ ok: false });
+      return soft.inexactBecause;
+    };
+    expect(await because('ReduceSum')).toEqual(["ReduceSum 'reduced' sums over masked channels as they reach it"]);
+    expect(await because('ReduceMean')).toEqual([expect.stringMatching(/ in ReduceMean 'reduced'$/)]);
+    const graph = graphOf(chain());
+    expect(softPrune(graph, [graph.getPruningGroup('a', pruneConvOutChannels, [1])]).inexactBecause).toEqual([]);
+  });
+
   it('refuses to mask all channels, and changes nothing', () => {
     const model = chain();
     const graph = graphOf(model);

@@ -122,7 +122,8 @@ export class ActivationImportance {
     const members = points.of(group).map((point) => this.#scoresAt(group, point));
     if (members.length === 0) return undefined;
     const reduced = reduceMembers(members, group.idxs.length, this.groupReduction);
-    return Float32Array.from(normalize(reduced, this.normalizer));
+    // A group that is silent altogether has no scale to be normalized by.
+    return Float32Array.from(reduced.some((score) => score !== 0) ? normalize(reduced, this.normalizer) : reduced);
   }
 
   /** Scores of the root channels at one point; a channel that stands there several times has their mean. */

@@ -3,9 +3,9 @@
  * nothing. The reference is built from the original and the plan alone, so a mistake of the pruned model cannot hide
  * in it. It must not prune.
  */
-import { inferShapes } from '@onnx-pruning/depgraph';
+import { inferShapes, registryWith } from '@onnx-pruning/depgraph';
 import { type Model, OnnxPruningError } from '@onnx-pruning/onnx';
-import { type Dim, OperatorRegistry, standardOperators, type ValueInfo } from '@onnx-pruning/ops';
+import type { Dim, OperatorRecord, ValueInfo } from '@onnx-pruning/ops';
 import { type Plan, type PlanOptions, referenceModel } from '@onnx-pruning/pruning';
 import { type CompareOptions, type Comparison, compareOutputs } from './compare.ts';
 import { type RunBothOptions, runBoth } from './run-both.ts';
@@ -38,7 +38,7 @@ export async function verify(
   const both = await runBoth(reference, pruned, { graphOptimization: 'disabled', ...options });
   const comparison = compareOutputs(both.reference, both.candidate, options);
   const inexact = [...new Set(plan.groups.flatMap((group) => group.inexact))];
-  const promised = promisedShapes(pruned, both.feeds);
+  const promised = promisedShapes(pruned, both.feeds, options.customizedOperators);
   const outputs = comparison.outputs.map((output) => {
     const broken = brokenPromise(promised.get(output.name)?.dims, both.candidate[output.name]?.dims ?? []);
     return broken ? { ...output, ok: false, reason: broken } : output;
@@ -59,9 +59,13 @@ export function assertVerified(verification: Verification): void {
 }
 
 /** Shapes that inference promises of the pruned model for these inputs. */
-function promisedShapes(pruned: Model, feeds: TensorValues): ReadonlyMap<string, ValueInfo> {
+function promisedShapes(
+  pruned: Model,
+  feeds: TensorValues,
+  customized?: readonly OperatorRecord[],
+): ReadonlyMap<string, ValueInfo> {
   const inputShapes = Object.fromEntries(Object.entries(feeds).map(([input, value]) => [input, value.dims]));
-  return inferShapes(pruned, new OperatorRegistry(standardOperators), inputShapes).values;
+  return inferShapes(pruned, registryWith(customized), inputShapes).values;
 }
 
 function brokenPromise(promised: readonly Dim[] | undefined, found: readonly number[]): string | undefined {

@@ -158,6 +158,11 @@ describe('ActivationImportance', () => {
     expectClose(Array.from(importance.score(groupOf(threeChannels()))!), [1 / 1.5, 1, 2 / 1.5]);
   });
 
+  it('scores a group that is silent altogether with zeros', async () => {
+    const importance = await ActivationImportance.measure(threeChannels(), [image(0, 0, 0, 0)]);
+    expect(Array.from(importance.score(groupOf(threeChannels()))!)).toEqual([0, 0, 0]);
+  });
+
   it('leaves the model as it was', async () => {
     const model = threeChannels();
     const before = JSON.stringify(model.graph);
