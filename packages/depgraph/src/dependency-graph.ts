@@ -77,6 +77,11 @@ export type HistoryEntry = readonly [layer: string, isOut: boolean, idxs: readon
 
 const ROOT_KINDS: ReadonlySet<string> = new Set(['conv', 'depthwiseConv', 'convTranspose', 'linear', 'lstm']);
 
+/** Whether groups are named after such a layer: convolutions, fully connected and recurrent layers. */
+export function isRootLayer(layer: PrunableLayer): boolean {
+  return ROOT_KINDS.has(layer.spec.kind);
+}
+
 /** Which channels of a model are coupled (DepGraph, Fang et al., CVPR 2023), found by unification of dim terms. */
 export class DependencyGraph {
   #analysis: Analysis | undefined;
@@ -209,7 +214,7 @@ export class DependencyGraph {
     const visited = new Set<DimTerm>();
     for (const layer of this.layers) {
       const { rootOpTypes } = options;
-      const isRoot = rootOpTypes ? rootOpTypes.includes(layer.node.opType ?? '') : ROOT_KINDS.has(layer.spec.kind);
+      const isRoot = rootOpTypes ? rootOpTypes.includes(layer.node.opType ?? '') : isRootLayer(layer);
       const root = layer.axes.find((axis) => axis.side === 'out');
       if (!isRoot || !root || ignored.has(layer)) continue;
       const leaves = [...primaryLeaves(root.term)].filter((leaf) => this.isOffered(leaf) && !visited.has(leaf));

@@ -17,6 +17,7 @@ export {
   DependencyGraph,
   type GroupSelection,
   type HistoryEntry,
+  isRootLayer,
 } from './dependency-graph.ts';
 export { type DotOptions, dependencyGraphToDot, groupsToDot } from './dot.ts';
 export type { Consumption, Mixing } from './equations.ts';

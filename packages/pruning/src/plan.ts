@@ -9,6 +9,7 @@ import {
   type DimTerm,
   find,
   forEachCell,
+  isRootLayer,
   KeptIndices,
   type LayerAxis,
   type LeafRemoval,
@@ -130,8 +131,10 @@ function initializerChange(axes: readonly DimTerm[], kept: KeptIndices): Initial
 function planGroups(analysis: Analysis, kept: KeptIndices, reason: string): PlanGroup[] {
   const covered = new Set<DimTerm>();
   const groups: PlanGroup[] = [];
+  // A group is named after the layer that the pruner would call its root; after another only where there is none.
+  const layers = [...analysis.layers.filter(isRootLayer), ...analysis.layers.filter((layer) => !isRootLayer(layer))];
   const sides = (['out', 'in'] as const).flatMap((side) =>
-    analysis.layers.flatMap((layer) => layer.axes.filter((axis) => axis.side === side)),
+    layers.flatMap((layer) => layer.axes.filter((axis) => axis.side === side)),
   );
   for (const root of sides) {
     const leaves = leavesOf(root.term).filter((leaf) => kept.changes(leaf) && !covered.has(leaf));
