@@ -24,5 +24,5 @@ function explainAxis(analysis: Analysis, axis: LayerAxis): string {
   const inexact = mixingsOf(analysis, new Set(leaves)).map(
     (mixing) => `  pruning is inexact: ${mixing.statistic} in ${mixing.node.opType} '${nodeLabel(mixing.node)}'`,
   );
-  return [` ${axis.side}put channels: ${axis.term.size}`, ...lines, ...reasons, ...inexact].join('\n');
+  return [` ${axis.side}put channels: ${axis.term.size}`, ...lines, ...new Set(reasons), ...inexact].join('\n');
 }

@@ -14,19 +14,20 @@ type Occurrence = 'absent' | 'paired' | 'alone' | 'mixed';
 
 /** Turns every eligible dimension into a family. Done once, before anything is pruned. */
 export function chooseIndependently(terms: SolvedTerms, shapes: ShapeTable): void {
-  const carriers = carriersOf(terms);
-  const eligible = pairsIn(terms).filter(([outer, inner]) =>
-    isEligible(terms, shapes, carriers.get(inner) ?? [], outer, inner),
-  );
+  const pairs = pairsIn(terms);
+  const carriers = carriersOf(terms, new Set(pairs.map(([, inner]) => inner)));
+  const eligible = pairs.filter(([outer, inner]) => isEligible(terms, shapes, carriers.get(inner) ?? [], outer, inner));
   for (const [outer, inner] of eligible) makeFamily(terms, carriers.get(inner) ?? [], outer, inner);
 }
 
-function carriersOf(terms: SolvedTerms): Map<DimTerm, string[]> {
-  const carriers = new Map<DimTerm, string[]>();
+/** Values that carry one of the given leaves, by leaf. */
+function carriersOf(terms: SolvedTerms, wanted: ReadonlySet<DimTerm>): Map<DimTerm, string[]> {
+  const carriers = new Map<DimTerm, string[]>([...wanted].map((leaf) => [leaf, []]));
+  if (wanted.size === 0) return carriers;
   for (const [name, axes] of terms.axes) {
     const leaves = new Set<DimTerm>();
     for (const term of axes) forEachLeaf(term, (leaf) => leaves.add(leaf));
-    for (const leaf of leaves) carriers.set(leaf, [...(carriers.get(leaf) ?? []), name]);
+    for (const leaf of leaves) carriers.get(leaf)?.push(name);
   }
   return carriers;
 }

@@ -88,11 +88,13 @@ function cellsTouching(root: LayerAxis, leaves: ReadonlySet<DimTerm>, wanted: Re
 
 /** Ascending indices along an axis that lie in some channels. */
 export function axisIndices(term: DimTerm, cells: RemovedCells): Int32Array {
-  const found = new Set<number>();
+  const found: number[] = [];
   forEachCell(term, new Set(cells.keys()), (leaf, channel, index) => {
-    if (cells.get(leaf)!.has(channel)) found.add(index);
+    if (cells.get(leaf)!.has(channel)) found.push(index);
   });
-  return Int32Array.from(found).sort();
+  // Leaves of one product or family come by the same index; else the order is right already.
+  const ascending = found.every((index, i) => i === 0 || index > found[i - 1]);
+  return ascending ? Int32Array.from(found) : Int32Array.from(new Set(found)).sort();
 }
 
 /** Indices along an axis as they count once other channels are gone; those that go with them vanish. */

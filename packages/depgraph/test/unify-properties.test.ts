@@ -8,9 +8,11 @@ import { type DimTerm, find, forEachCell, KeptIndices, leavesOf, numericSize, Te
 const WHERE = { node: 'here', operator: 'Test' };
 
 /** How an axis of a given size is written: cut into two, or factored, or as it is. */
-type Form =
-  | { readonly kind: 'leaf' | 'fixed'; readonly variable: number }
-  | { readonly kind: 'sum' | 'product'; readonly at: number; readonly forms: readonly [Form, Form] };
+type Form = Atom | Pair;
+type Atom = { readonly kind: 'leaf' | 'fixed'; readonly variable: number };
+type Pair = { readonly kind: 'sum' | 'product'; readonly at: number; readonly forms: readonly [Form, Form] };
+
+const isAtom = (form: Form): form is Atom => form.kind === 'leaf' || form.kind === 'fixed';
 
 const forms: fc.Arbitrary<Form> = fc.letrec<{ form: Form; atom: Form; pair: Form }>((tie) => ({
   form: fc.oneof({ maxDepth: 3 }, tie('atom'), tie('pair')),
@@ -29,7 +31,8 @@ class Builder {
 
   build(form: Form, size: number): DimTerm {
     if (form.kind === 'fixed') return this.universe.fixed(size, { because: 'it is fixed' });
-    if (form.kind === 'leaf' || size === 1) return this.#variable(form.kind === 'leaf' ? form.variable : 0, size);
+    if (isAtom(form)) return this.#variable(form.variable, size);
+    if (size === 1) return this.#variable(0, size);
     if (form.kind === 'sum') {
       const first = 1 + (form.at % (size - 1));
       return this.universe.sum([this.build(form.forms[0], first), this.build(form.forms[1], size - first)]);

@@ -120,7 +120,7 @@ function equateTails(ctx: EquationContext, from: readonly Term[], to: readonly T
     equateOuter(ctx, longer.outer, shorter.outer);
     return;
   }
-  const filled = ctx.leaf(missing, 'group');
+  const filled = ctx.leaf(missing);
   const others = ctx.leaf(rest);
   equateMerged(ctx, longer.inner, [filled, ...shorter.inner]);
   ctx.equal(last, ctx.product([others, filled]));

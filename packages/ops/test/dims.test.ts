@@ -58,7 +58,12 @@ describe('the algebra of sizes', () => {
   });
 
   it('spells equal sizes equally', () => {
-    fc.assert(fc.property(fc.array(dim), (dims) => productOfDims(dims) === productOfDims([...dims].reverse())));
+    fc.assert(
+      fc.property(
+        fc.array(dim, { maxLength: 6 }),
+        (dims) => productOfDims(dims) === productOfDims([...dims].reverse()),
+      ),
+    );
     expect(sameDim('w*h*2', '2*h*w')).toBe(true);
     expect(sameDim('h', 'w')).toBe(false);
     expect(sameDim('8', 8)).toBe(false);

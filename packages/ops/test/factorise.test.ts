@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { alignAxes } from '../src/factorise.ts';
 import type { Dim } from '../src/record.ts';
 import { reshapeOperators } from '../src/records/reshape.ts';
-import { equationsOf, recordOf, values } from './stub-node.ts';
+import { equationsOf, recordOf, resizesOf, values } from './stub-node.ts';
 
 /** `0 | 1,2 -> 1 | 3 ->? 2`: axes before the arrow become those after it; `?` where they do not align. */
 function aligned(from: readonly Dim[], to: readonly Dim[]): string {
@@ -78,11 +78,44 @@ describe('equations of a reshape', () => {
     ]);
   });
 
+  it('tell apart what is inside of an axis that is merged with an unknown size', () => {
+    // Heads are merged with the batch: 4 of the 32 channels go there, 8 stay.
+    expect(stated([17, 'batch', 32], 17, -1, 8)).toEqual([
+      'X[0] = Y[0]',
+      'group:4 = leaf:4',
+      'X[2] = (group:4 x Y[2])',
+      'Y[1] = (leaf:batch x leaf:4)',
+      '(X[1]) = (leaf:batch)',
+    ]);
+  });
+
+  it('give up where an unknown size cannot be filled up from', () => {
+    const lines = equationsOf(reshape, { inputs: { X: ['batch', 6, 5], shape: values(-1, 4) } }, /^freeze [XY]/);
+    const because = 'the sizes do not tell which axes it is reshaped from and to';
+    expect(lines).toEqual(['X[0]', 'X[1]', 'X[2]', 'Y[0]', 'Y[1]'].map((axis) => `freeze ${axis}: ${because}`));
+  });
+
   it('keep axes of one element that are dropped or added', () => {
     const lines = equationsOf(reshape, { inputs: { X: [2, 1, 8], shape: values(2, 8, 1) } }, /one element/);
     expect(lines).toEqual([
       'freeze X[1]: an axis of one element is dropped',
       'freeze Y[2]: an axis of one element is added',
     ]);
+  });
+});
+
+describe('sizes of a reshape', () => {
+  const reshape = recordOf(reshapeOperators, 'Reshape');
+  const after = { X: [17, 'batch', 16], Y: [17, '2*batch', 8] };
+  const computed = (...value: Dim[]) => ({ inputs: { X: [17, 'batch', 32], shape: { dims: [3], value } } });
+
+  it('are left open where one changes that only the run knows', () => {
+    expect(resizesOf(reshape, computed(17, '4*batch', 8), { after })).toEqual(['input 1 = [17, -1, 8]']);
+    const open = { inputs: { X: [17, 'batch', 32], shape: values(17, -1, 8) } };
+    expect(resizesOf(reshape, open, { after })).toEqual([]);
+  });
+
+  it('are stated where another one has to be left open', () => {
+    expect(resizesOf(reshape, computed(17, '4*batch', -1), { after })).toEqual(['input 1 = [17, -1, 8]']);
   });
 });

@@ -8,8 +8,8 @@ import {
   type TensorProto,
   tensorDims,
 } from '@onnx-pruning/onnx';
-import { pairwiseDistanceSums } from './distances.ts';
-import { GroupMagnitudeImportance, type MagnitudeOptions } from './importance.ts';
+import { PairwiseDistances } from './distances.ts';
+import { GroupMagnitudeImportance, type MagnitudeOptions, type ParameterScores } from './importance.ts';
 
 /** A criterion that needs something which the model does not have. */
 export class CriterionError extends OnnxPruningError {}
@@ -54,12 +54,14 @@ export class LAMPImportance extends GroupMagnitudeImportance {
  * fully connected layers count.
  */
 export class FPGMImportance extends GroupMagnitudeImportance {
+  readonly #distances = new PairwiseDistances();
+
   constructor(options: Omit<MagnitudeOptions, 'bias' | 'targetTypes'> = {}) {
     super({ ...options, bias: false, targetTypes: ['conv', 'convTranspose', 'linear'] });
   }
 
-  protected override parameterScores(tensor: TensorProto, axis: number, idxs: Int32Array): Float64Array {
-    return pairwiseDistanceSums(filtersOf(tensor, axis, idxs, this.p), idxs.length);
+  protected override parameterScores(tensor: TensorProto, axis: number, idxs: Int32Array): ParameterScores {
+    return { scores: this.#distances.sums(filtersOf(tensor, axis, idxs, this.p), idxs.length) };
   }
 }
 
@@ -74,7 +76,7 @@ function filtersOf(tensor: TensorProto, axis: number, idxs: Int32Array, p: numbe
   for (const index of idxs) {
     for (let o = 0; o < outer; o++) {
       const from = (o * dims[axis] + index) * inner;
-      for (let k = 0; k < inner; k++) rows[at++] = Math.abs(data[from + k]) ** p;
+      for (let k = from; k < from + inner; k++) rows[at++] = p === 2 ? data[k] * data[k] : Math.abs(data[k]) ** p;
     }
   }
   return rows;

@@ -53,11 +53,12 @@ const DEFAULT_TARGETS: readonly LayerKind[] = ['conv', 'convTranspose', 'linear'
 export function channelPositions(group: Group): Int32Array {
   const last = group.idxs.at(-1) ?? -1;
   const positions = new Int32Array(last + 1).fill(-1);
-  group.idxs.forEach((index, position) => {
-    positions[index] = position;
-  });
+  for (let position = 0; position < group.idxs.length; position++) positions[group.idxs[position]] = position;
   return positions;
 }
+
+/** Scores of some indices along one axis of a parameter: `scores[indices[k]]`, or `scores[k]` without `indices`. */
+export type ParameterScores = Pick<MemberScores, 'scores' | 'indices'>;
 
 /** Parameters of a member that take part in scoring: weights, and biases when asked for. */
 export function scoredParameters(item: GroupItem, bias: boolean): readonly ParameterAxis[] {
@@ -114,21 +115,15 @@ export class GroupMagnitudeImportance {
       // Most members follow the root in the same way and share the list that says so.
       if (last?.root !== root) last = { root, channels: root.map((index) => positions[index]) };
       for (const { tensor, axis } of scoredParameters(item, this.bias)) {
-        members.push({
-          channels: last.channels,
-          scores: this.parameterScores(constants.get(tensor)!, axis, member),
-        });
+        members.push({ channels: last.channels, ...this.parameterScores(constants.get(tensor)!, axis, member) });
       }
     }
     return members;
   }
 
   /** Scores of the given indices along one axis of a parameter. */
-  protected parameterScores(tensor: TensorProto, axis: number, idxs: Int32Array): Float64Array {
-    const sums = this.#norms.of(tensor, axis);
-    const scores = new Float64Array(idxs.length);
-    for (let k = 0; k < idxs.length; k++) scores[k] = sums[idxs[k]];
-    return scores;
+  protected parameterScores(tensor: TensorProto, axis: number, idxs: Int32Array): ParameterScores {
+    return { scores: this.#norms.of(tensor, axis), indices: idxs };
   }
 }
 

@@ -34,9 +34,11 @@ const NORMALIZERS = [
   'a function',
 ];
 
-/** Scores of one member: `scores[k]` belongs to the root channel at position `channels[k]`. */
+/** Scores of one member: `scores[indices[k]]` belongs to the root channel at position `channels[k]`. */
 export interface MemberScores {
   readonly scores: Float64Array;
+  /** Undefined where the scores are in the order of the channels. */
+  readonly indices?: Int32Array;
   readonly channels: Int32Array;
 }
 
@@ -45,12 +47,13 @@ export function reduceMembers(members: readonly MemberScores[], size: number, re
   const start = { prod: 1, max: Number.NEGATIVE_INFINITY }[reduction as string] ?? 0;
   const reduced = new Float64Array(size).fill(start);
   const chosen = chooseMembers(members, reduction);
-  for (const { scores, channels } of chosen) {
+  for (const { scores, indices, channels } of chosen) {
     for (let k = 0; k < channels.length; k++) {
       const c = channels[k];
-      if (reduction === 'prod') reduced[c] *= scores[k];
-      else if (reduction === 'max') reduced[c] = Math.max(reduced[c], scores[k]);
-      else reduced[c] += scores[k];
+      const score = scores[indices ? indices[k] : k];
+      if (reduction === 'prod') reduced[c] *= score;
+      else if (reduction === 'max') reduced[c] = Math.max(reduced[c], score);
+      else reduced[c] += score;
     }
   }
   return reduction === 'mean' ? reduced.map((sum) => sum / members.length) : reduced;

@@ -43,23 +43,29 @@ function rankScope(
   initial: Map<string, number>,
   options: RankOptions,
 ): Choice[] {
-  const scores = members.flatMap(({ units }) => Array.from(units.scores));
-  if (!initial.has(scope)) initial.set(scope, scores.length);
-  const target = scores.length - Math.trunc(initial.get(scope)! * (1 - members[0].ratio));
+  const total = members.reduce((sum, { units }) => sum + units.scores.length, 0);
+  if (!initial.has(scope)) initial.set(scope, total);
+  const target = total - Math.trunc(initial.get(scope)! * (1 - members[0].ratio));
   if (target <= 0) return [];
-  const threshold = scores.sort((a, b) => a - b)[target - 1];
-  const together = options.globalPruning || members.length > 1;
+  const threshold = options.globalPruning || members.length > 1 ? thresholdOf(members, target) : undefined;
   return members.map((candidate) => {
-    const order = ascending(candidate.units.scores);
-    const below = together ? order.filter((unit) => candidate.units.scores[unit] <= threshold).length : target;
+    const { scores } = candidate.units;
+    const order = ascending(scores);
+    const below = threshold === undefined ? target : order.filter((unit) => scores[unit] <= threshold).length;
     const count = roundedCount(Math.min(below, candidate.limit), order.length, options.roundTo);
     return { units: candidate.units, removed: order.slice(0, count) };
   });
 }
 
+/** The score below or at which `target` units of all members lie. */
+function thresholdOf(members: readonly Candidate[], target: number): number {
+  const scores = members.flatMap(({ units }) => Array.from(units.scores));
+  return scores.sort((a, b) => a - b)[target - 1];
+}
+
 /** Unit indices by ascending score; equal scores in index order. */
 export function ascending(scores: Float64Array): number[] {
-  return Array.from(scores.keys()).sort((a, b) => scores[a] - scores[b] || a - b);
+  return Array.from(scores, (_, unit) => unit).sort((a, b) => scores[a] - scores[b] || a - b);
 }
 
 /** Removes as many more as it takes to leave a multiple of `roundTo`, but leaves that many; 0 when there are no more. */

@@ -56,7 +56,8 @@ const convStep = onImage((g, x, c) => {
 
 const groupedConv = onImage((g, x, c) => {
   const group = c.of(divisors(x.dims[1]!));
-  return group && conv(g, x, { out: group * c.of([1, 2, 3]), group, kernel: c.of([1, 3]), bias: c.int(2) > 0 });
+  if (!group) return undefined;
+  return conv(g, x, { out: group * c.of([1, 2, 3]), group, kernel: c.of([1, 3]), bias: c.int(2) > 0 });
 });
 
 const depthwise = onImage((g, x, c) => {

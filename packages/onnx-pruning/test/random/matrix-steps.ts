@@ -67,7 +67,7 @@ const split: Step = (g, c) => {
   const features = x.dims.at(-1)!;
   const first = c.of([Math.floor(features / 2), 1, 3]);
   const sizes = [first, features - first];
-  const stated = g.opset < 13 ? { split: sizes } : {};
+  const stated: Record<string, number[]> = g.opset < 13 ? { split: sizes } : {};
   const inputs = g.opset < 13 ? [x.name] : [x.name, g.ints(sizes)];
   const outputs = g.nodes('Split', inputs, { axis: -1, ...stated }, { outputs: 2 });
   sizes.forEach((size, i) => {
@@ -117,7 +117,8 @@ function queries(g: RandomGraph, x: Value, features: number, c: Choices): Value[
   const fused = project(g, x, 3 * features);
   const sizes = [features, features, features];
   const inputs = g.opset < 13 ? [fused.name] : [fused.name, g.ints(sizes)];
-  const outputs = g.nodes('Split', inputs, g.opset < 13 ? { axis: -1, split: sizes } : { axis: -1 }, { outputs: 3 });
+  const stated: Record<string, number[]> = g.opset < 13 ? { split: sizes } : {};
+  const outputs = g.nodes('Split', inputs, { axis: -1, ...stated }, { outputs: 3 });
   return outputs.map((name) => ({ name, dims: x.dims.with(-1, features) }));
 }
 
