@@ -4,7 +4,7 @@
  */
 import { countOpsAndParams, DependencyGraph } from '@onnx-pruning/depgraph';
 import { buildDenseNet121, buildResNet18, listSkeletons, loadSkeleton, type SkeletonInfo } from '@onnx-pruning/models';
-import type { Model } from '@onnx-pruning/onnx';
+import { type Model, tensorSize } from '@onnx-pruning/onnx';
 import { BasePruner, GroupMagnitudeImportance } from '@onnx-pruning/pruning';
 import { verify } from '@onnx-pruning/runtime';
 
@@ -58,6 +58,9 @@ function prune(model: Model, pruningRatio: number, roundTo?: number): BasePruner
   return pruner;
 }
 
+/** Numbers that the initializers hold. */
+const elements = ({ graph }: Model): number => graph.initializer.reduce((sum, tensor) => sum + tensorSize(tensor), 0);
+
 const skeletons = listSkeletons();
 
 /** Every ratio with rounding or without, in turn; the first two files of a family see all combinations between them. */
@@ -87,7 +90,6 @@ describe.each(skeletons.map((info) => [info.name, info] as const))('%s', (name, 
 
   it('computes what it should when it is pruned', async () => {
     const original = await loadSkeleton(name);
-    const { params } = countOpsAndParams(original, { inputShapes: sizesOf(original, info) });
     for (const [ratio, roundTo] of combinationsOf(info)) {
       const model = original.clone();
       const pruner = prune(model, ratio, roundTo);
@@ -96,8 +98,7 @@ describe.each(skeletons.map((info) => [info.name, info] as const))('%s', (name, 
         failed: [],
       });
       if (ratio >= 0.5 && !roundTo) {
-        const left = countOpsAndParams(model, { inputShapes: sizesOf(model, info) }).params;
-        expect(left).toBeLessThan(params);
+        expect(elements(model)).toBeLessThan(0.8 * elements(original));
       }
     }
   }, 60_000);

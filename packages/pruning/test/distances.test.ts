@@ -42,6 +42,6 @@ describe('sums of distances between rows', () => {
     const sums = distances.sums(rows, count);
     const expected = count === 0 ? [] : sumsByDefinition(rows, count);
     expect(sums).toHaveLength(count);
-    sums.forEach((sum, i) => expect(sum).toBeCloseTo(expected[i]!, 6));
+    for (const [i, sum] of sums.entries()) expect(sum).toBeCloseTo(expected[i]!, 6);
   });
 });

@@ -6,9 +6,10 @@ import { checkModel, type Model } from '@onnx-pruning/onnx';
 import fc from 'fast-check';
 import { conv, imageSteps, type Step } from './image-steps.ts';
 import { gemm, matrixSteps, project } from './matrix-steps.ts';
+import { otherSteps } from './other-steps.ts';
 import { BATCH, Choices, type Dynamic, RandomGraph, SIZE, type Value } from './random-graph.ts';
 
-const steps: readonly (readonly [string, Step])[] = [...imageSteps, ...matrixSteps];
+const steps: readonly (readonly [string, Step])[] = [...imageSteps, ...matrixSteps, ...otherSteps];
 const names = [...new Set(steps.map(([name]) => name))];
 
 /** One step by name, with the numbers that it chooses by. */
