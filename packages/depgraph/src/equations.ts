@@ -7,7 +7,7 @@ import type { Axes, Dim, EquationContext, Term, TermRole, ValueInfo } from '@onn
 import { AxisLayouts } from './layout.ts';
 import { GraphNodeView, nodeLabel } from './node-view.ts';
 import { opsetOf, type ShapeTable } from './shapes.ts';
-import type { DimTerm, FixedReason } from './term.ts';
+import { type DimTerm, type FixedReason, forEachLeaf } from './term.ts';
 import { TermUniverse } from './unify.ts';
 
 /** A node that sums over an axis of one of its inputs: zero channels contribute nothing. */
@@ -45,6 +45,7 @@ export function solveTerms(model: Model, shapes: ShapeTable, options: SolveOptio
   const solver = new Solver(model, shapes);
   solver.stateNodes();
   if (!options.open) solver.freezeBoundary();
+  solver.freezeUnknownSizes();
   const { universe, axes, consumptions, mixings } = solver;
   return { universe, axes, families: [], consumptions, mixings, layouts: new AxisLayouts() };
 }
@@ -66,6 +67,22 @@ class Solver {
     for (const node of byLevel(this.model.graph.node)) this.#stateNode(node);
     for (const { name, node } of capturedValues(this.model)) {
       this.freezeValue(name, `a subgraph of node '${nodeLabel(node)}' (${node.opType}) uses it`);
+    }
+  }
+
+  /**
+   * A size that only the run knows may be merged of channels and others (`heads * batch`). When everything is stated,
+   * what no equation takes apart stays as it is.
+   */
+  freezeUnknownSizes(): void {
+    for (const [name, axes] of this.axes) {
+      axes.forEach((term, axis) => {
+        if (typeof term.size === 'number') return;
+        const because = `the size of axis ${axis} of '${name}' is only known at run time`;
+        forEachLeaf(term, (leaf) => {
+          if (typeof leaf.size !== 'number') this.universe.freeze(leaf, { because });
+        });
+      });
     }
   }
 
@@ -108,14 +125,9 @@ class Solver {
     if (known) return known;
     const dims = this.shapes.values.get(name)?.dims;
     if (!dims) return [];
-    const made = dims.map((size, axis) => this.#fresh(size, name, axis));
+    const made = dims.map((size) => this.universe.leaf(size));
     this.axes.set(name, made);
     return made;
-  }
-
-  #fresh(size: Dim, name: string, axis: number): DimTerm {
-    if (typeof size === 'number') return this.universe.leaf(size);
-    return this.universe.fixed(size, { because: `the size of axis ${axis} of '${name}' is only known at run time` });
   }
 }
 

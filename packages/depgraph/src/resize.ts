@@ -21,7 +21,7 @@ import { LayerError } from './layers.ts';
 import { GraphNodeView, nodeLabel } from './node-view.ts';
 import type { SizesAfter, Staged } from './rewrite.ts';
 import { constantInfo, inferNode, opsetOf, type SymbolSource } from './shapes.ts';
-import { type DimTerm, originalDim, originalSize } from './term.ts';
+import { type DimTerm, originalDim } from './term.ts';
 
 /** Runs the resize rules of nodes against staged copies. */
 export class ResizeEdits {
@@ -47,7 +47,7 @@ export class ResizeEdits {
   touches(node: NodeProto): boolean {
     const { input, output } = this.analysis.original.node(node);
     const shrinks = (name: string): boolean =>
-      this.axes(name).some((term) => typeof term.size === 'number' && this.sizes.of(term) !== originalSize(term));
+      this.axes(name).some((term) => !sameDim(this.sizes.of(term), originalDim(term)));
     return [...input, ...output].some(shrinks) || input.some((name) => this.#changed(name));
   }
 
@@ -172,6 +172,10 @@ class Resize extends GraphNodeView implements ResizeContext {
 
   setInt(name: string, value: number): void {
     setAttribute(this.#edits.edit(this.#live), name, value, 'int');
+  }
+
+  setFloat(name: string, value: number): void {
+    setAttribute(this.#edits.edit(this.#live), name, value, 'float');
   }
 
   setInts(name: string, values: readonly number[]): void {

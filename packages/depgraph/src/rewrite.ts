@@ -14,7 +14,7 @@ import {
   tensorDims,
   type ValueInfoProto,
 } from '@onnx-pruning/onnx';
-import { type Dim, mulDims, type ValueInfo } from '@onnx-pruning/ops';
+import { type Dim, divDims, mulDims, sameDim, type ValueInfo } from '@onnx-pruning/ops';
 import type { Analysis } from './analysis.ts';
 import { gatherAxes, type RawTensor } from './gather.ts';
 import { KeptIndices } from './kept.ts';
@@ -73,7 +73,7 @@ export function removeChannels(analysis: Analysis, removal: LeafRemoval): void {
   for (const [leaf, kept] of removal) settleLeaf(leaf, kept);
   terms.layouts.forget();
   const { graph } = analysis.model;
-  for (const entry of [...graph.valueInfo, ...graph.input]) updateDeclaredShape(entry, analysis.shapes.values);
+  for (const entry of [...graph.valueInfo, ...graph.input]) updateDeclaredShape(entry, analysis);
 }
 
 function settleLeaf(leaf: DimTerm, kept: Int32Array): void {
@@ -192,16 +192,30 @@ function brokenPromise(
   found: readonly Dim[],
 ): { axis?: number; expected: string | number; actual: string | number } | undefined {
   if (promised.length !== found.length) return { expected: `rank ${promised.length}`, actual: `rank ${found.length}` };
-  const axis = promised.findIndex((size, i) => typeof size === 'number' && size !== found[i]);
+  const axis = promised.findIndex((size, i) => contradicts(found[i], size));
   return axis < 0 ? undefined : { axis, expected: promised[axis], actual: found[axis] };
 }
 
+/** Whether two sizes cannot be the same: another number, or another multiple of the same symbols. */
+function contradicts(found: Dim, promised: Dim): boolean {
+  if (typeof promised === 'number') return found !== promised;
+  const times = divDims(promised, found) ?? divDims(found, promised);
+  return typeof times === 'number' && times !== 1;
+}
+
 /** Declared shapes of intermediate values follow the terms: a stale one would be refused by runtimes. */
-function updateDeclaredShape(entry: ValueInfoProto, values: ReadonlyMap<string, ValueInfo>): void {
-  const dims = values.get(entry.name ?? '')?.dims;
+function updateDeclaredShape(entry: ValueInfoProto, { shapes, original }: Analysis): void {
+  const dims = shapes.values.get(entry.name ?? '')?.dims;
+  const before = original.values.get(entry.name ?? '')?.dims;
   const declared = entry.type?.tensorType?.shape?.dim;
   if (!dims || declared?.length !== dims.length) return;
   dims.forEach((size, axis) => {
-    if (typeof size === 'number' && declared[axis].dimValue !== undefined) declared[axis].dimValue = size;
+    const dim = declared[axis];
+    if (typeof size === 'number') {
+      if (dim.dimValue !== undefined) dim.dimValue = size;
+    } else if (dim.dimParam && before?.[axis] !== undefined && !sameDim(size, before[axis])) {
+      // Runtimes take equal symbols for equal sizes.
+      dim.dimParam = size;
+    }
   });
 }

@@ -2,9 +2,18 @@
  * Exporters store equal vectors once: two batch normalizations that happen to have the same bias then share an
  * initializer although their channels have nothing to do with each other. Here every use gets a copy before the
  * equations are solved, and the copies that turn out to hold the same channels are merged again. Matrices and kernels
- * that are shared on purpose stay shared.
+ * that are shared on purpose stay shared; tensors that hold one number throughout are not.
  */
-import { cloneProto, DataType, type Model, type NodeProto, type TensorProto, tensorDims } from '@onnx-pruning/onnx';
+import {
+  cloneProto,
+  DataType,
+  type Model,
+  type NodeProto,
+  readNumbers,
+  type TensorProto,
+  tensorDims,
+  tensorSize,
+} from '@onnx-pruning/onnx';
 
 /** One use of a shared vector that was given a copy. */
 export interface VectorCopy {
@@ -26,13 +35,32 @@ export function isVector(tensor: TensorProto): boolean {
   return FLOATS.has(tensor.dataType) && tensorDims(tensor).filter((size) => size !== 1).length === 1;
 }
 
-/** Gives every use of a shared vector but the first a copy (its bytes are not copied). */
+/** Elements of a tensor that are looked at: initial states are small. */
+const FILLED_LIMIT = 1 << 16;
+
+/** Whether a float tensor holds one number throughout, as the zeros do that several recurrent layers start from. */
+function isFilled(tensor: TensorProto): boolean {
+  const size = tensorSize(tensor);
+  if (!FLOATS.has(tensor.dataType) || size < 2 || size > FILLED_LIMIT) return false;
+  const values = readNumbers(tensor);
+  return values.every((element) => element === values[0]);
+}
+
+/** Names that more than one node input has. */
+function sharedNames(nodes: readonly NodeProto[]): Set<string> {
+  const once = new Set<string>();
+  const more = new Set<string>();
+  for (const name of nodes.flatMap((node) => node.input)) (once.has(name) ? more : once).add(name);
+  return more;
+}
+
+/** Gives every use of a shared vector or filled tensor but the first a copy (its bytes are not copied). */
 export function unshareVectors(model: Model): VectorCopy[] {
   const { graph } = model;
   const overridable = new Set(graph.input.map((input) => input.name));
-  const vectors = new Map(
-    graph.initializer.filter((t) => !overridable.has(t.name) && isVector(t)).map((t) => [t.name, t]),
-  );
+  const shared = sharedNames(graph.node);
+  const separable = graph.initializer.filter((t) => shared.has(t.name ?? '') && (isVector(t) || isFilled(t)));
+  const vectors = new Map(separable.filter((t) => !overridable.has(t.name)).map((t) => [t.name, t]));
   const names = new Set([...graph.initializer.map((t) => t.name), ...graph.node.flatMap((node) => node.output)]);
   const used = new Set<string>();
   const copies: VectorCopy[] = [];

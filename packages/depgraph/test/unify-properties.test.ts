@@ -5,6 +5,9 @@
 import fc from 'fast-check';
 import { type DimTerm, find, forEachCell, KeptIndices, leavesOf, numericSize, TermUniverse } from '../src/index.ts';
 
+// A fixed seed: a failure is a failure everywhere.
+fc.configureGlobal({ seed: 2024 });
+
 const WHERE = { node: 'here', operator: 'Test' };
 
 /** How an axis of a given size is written: cut into two, or factored, or as it is. */

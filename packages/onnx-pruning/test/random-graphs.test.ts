@@ -35,7 +35,7 @@ import fc from 'fast-check';
 import { askableGroups } from './random/askable.ts';
 import { buildProgram, type Program, programs, stepNames } from './random/program.ts';
 
-const LENGTH = 16;
+const LENGTH = 12;
 /** A fixed seed: a failure is a failure everywhere. Other seeds were run by the thousand when this was written. */
 const RUNS = { seed: 2024, numRuns: 200 };
 
@@ -200,7 +200,7 @@ describe('groups of random graphs', () => {
         fc.pre([...graph.analysis.uses.keys()].every((leaf) => numericSize(leaf) > 1));
         expect(askableGroups(graphOf(parseModel(encodeModel(model))))).toEqual(askableGroups(graph));
       }),
-      RUNS,
+      { ...RUNS, numRuns: 80 },
     );
   });
 });
@@ -229,7 +229,7 @@ function shuffleNodes({ graph }: Model, random: Random): void {
   const left = [...graph.node];
   const order: NodeProto[] = [];
   while (left.length > 0) {
-    const ready = left.filter(({ input }) => input.every((name) => known.has(name)));
+    const ready = left.filter(({ input }) => input.every((name) => name === '' || known.has(name)));
     const next = ready[random.int(ready.length)];
     left.splice(left.indexOf(next), 1);
     order.push(next);

@@ -21,12 +21,12 @@ const twice = (...sizes: string[]): string[] => [...sizes, ...sizes];
 const vit: readonly (readonly [string, readonly string[]])[] = [
   // Queries and keys share their channels, values have channels of their own: the layer's result is split.
   ['vit-11', ['32 inexact', ...twice('4 heads', '8', '8', '64')]],
-  // Heads are merged with the batch, whose size is not known: they stay.
-  ['vit-16-batch', ['32 inexact', ...twice('8', '8', '64')]],
+  // As with a known batch, with which the heads are merged for a while.
+  ['vit-16-batch', ['32 inexact', ...twice('4 heads', '8', '8', '64')]],
   // The layer's result gets an axis of three that is indexed: all have the same channels.
-  ['vit-18-batch-dynamo', ['32 inexact', ...twice('8', '64')]],
-  // Attention derives its scale from the channels of a head: they stay.
-  ['vit-23-dynamo', ['32 inexact', ...twice('4 heads', '64')]],
+  ['vit-18-batch-dynamo', ['32 inexact', ...twice('4 heads', '8', '64')]],
+  // Attention derives its scale from the channels of a head: it is stated when they go.
+  ['vit-23-dynamo', ['32 inexact', ...twice('4 heads', '8', '64')]],
 ];
 
 /** Two blocks of 2 heads with 8 channels around 16 features, patches merged, two blocks of 4 heads around 32. */

@@ -220,6 +220,7 @@ describe.each([...heads, ...scales, ...blocks].map((structure) => [structure.nam
           groupSelection,
         });
         pruner.step();
+        expect(pruner.plan().groups.length > 0).toBe(structure.dimensions.length > 0);
         expect(
           await verify(modelOf(structure), model, pruner.plan(), { dims: sizesOf(model), ranges: structure.ranges }),
         ).toMatchObject({

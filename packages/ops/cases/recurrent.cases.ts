@@ -126,6 +126,19 @@ const options: readonly OperatorCase[] = [
   },
 ];
 
+const zeros: OperatorCase = {
+  name: 'LSTM: two layers that start from the same zeros have units of their own',
+  opset: 17,
+  build: (b) => {
+    const start = b.initializer('zeros', [1, 2, 4], new Array(8).fill(0));
+    const of = (name: string): Options => ({ name, inputs: [parameter(b, `${name}.bias`, [1, 32]), '', start, start] });
+    const first = recurrent(b, 'LSTM', b.input('x', ['seq', 2, 3]), 3, 4, of('rnn1'))[0];
+    const inner = b.node('Squeeze', [first!, b.ints('axis', [1])]);
+    lastOfSteps(b, recurrent(b, 'LSTM', inner, 4, 4, of('rnn2'))[0], 4, 17);
+  },
+  groups: [`${members('LSTM', 4, 'rnn1')}, rnn2 in 4`, `${members('LSTM', 4, 'rnn2')}, last in 4`],
+};
+
 /** Both directions side by side, as exporters join them: `[seq, batch, 2 * hidden]`. */
 function joined(b: GraphBuilder, name: string, y: string | undefined): string {
   const turned = b.node('Transpose', [y!], { perm: [0, 2, 1, 3] });
@@ -144,4 +157,4 @@ const bidirectional: readonly OperatorCase[] = (['LSTM', 'GRU', 'RNN'] as const)
   groups: [`${members(cell, 4, 'rnn1')}, rnn2 in 8`, `${members(cell, 6, 'rnn2')}, last in 12`],
 }));
 
-export const cases: readonly OperatorCase[] = [...versions, ...options, ...bidirectional];
+export const cases: readonly OperatorCase[] = [...versions, ...options, zeros, ...bidirectional];

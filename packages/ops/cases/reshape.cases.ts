@@ -70,7 +70,18 @@ const matrices: readonly OperatorCase[] = [
     opset: 13,
     build: (b) => lastLinear(b, b.node('Flatten', [conv(b, 'conv1', image(b), 3, 8)], { axis: 3 }), 4),
     groups: [],
-    because: /only known at run time/,
+    because: /axis of the graph output/,
+  },
+  {
+    name: 'Reshape: heads merged with a dynamic batch and told apart again',
+    opset: 17,
+    build: (b) => {
+      const x = b.node('Transpose', [project(b, 'value', b.input('x', ['batch', 5, 6]), 6, 16)], { perm: [1, 0, 2] });
+      const heads = b.node('Transpose', [reshape(b, 'heads', x, [5, -1, 4])], { perm: [1, 0, 2] });
+      const apart = b.node('Transpose', [reshape(b, 'apart', heads, [-1, 4, 5, 4])], { perm: [0, 2, 1, 3] });
+      b.output(project(b, 'last', reshape(b, 'merged', apart, [0, 0, 16]), 16, 3));
+    },
+    groups: ['value out 16, last in 16'],
   },
 ];
 

@@ -102,6 +102,7 @@ export interface ResizeContext extends NodeView {
   keptIn(i: number, axis: number): Int32Array | undefined;
   keptOut(i: number, axis: number): Int32Array | undefined;
   setInt(name: string, value: number): void;
+  setFloat(name: string, value: number): void;
   setInts(name: string, values: readonly number[]): void;
   /**
    * Makes integer input `i` (1-D, or a scalar) evaluate to `values`. Undefined leaves that element as it is.

@@ -105,6 +105,7 @@ describe('attention of com.microsoft', () => {
     const even = [0, 2, 4, 6, 8, 10, 12, 14, ...channelsOf([2], 8)];
     expect(resizesOf(packed, own, { after: { W: [6, 16] }, kept: { 'W[1]': even } })).toEqual([
       'qkv_hidden_sizes = [4, 4, 8]',
+      'scale = 0.5',
     ]);
   });
 

@@ -246,6 +246,7 @@ export function resizesOf(record: OperatorRecord, spec: StubNode, change: StubRe
     keptIn: (i: number, axis: number) => kept(names[i], axis),
     keptOut: (i: number, axis: number) => kept(view.node.output[i], axis),
     setInt: (name: string, value: number) => void lines.push(`${name} = ${value}`),
+    setFloat: (name: string, value: number) => void lines.push(`${name} = ${value}`),
     setInts: (name: string, list: readonly number[]) => void lines.push(`${name} = ${show(list)}`),
     setInput: (i: number, list: readonly (Dim | undefined)[]) => void lines.push(`input ${i} = ${show(list)}`),
     replaceConstant: (i: number, list: readonly number[]) => void lines.push(`constant ${i} = ${show(list)}`),

@@ -2,6 +2,7 @@
  * Ranking scopes: which groups are ranked together, and how many of their units go. A scope of one group is local
  * pruning; the default scope of global pruning holds them all. The rules are Torch-Pruning's.
  */
+import { type DimTerm, numericSize, originalSize } from '@onnx-pruning/depgraph';
 import type { Units } from './units.ts';
 
 /** A group that takes part in ranking. */
@@ -53,8 +54,27 @@ function rankScope(
     const order = ascending(scores);
     const below = threshold === undefined ? target : order.filter((unit) => scores[unit] <= threshold).length;
     const count = roundedCount(Math.min(below, candidate.limit), order.length, options.roundTo);
-    return { units: candidate.units, removed: order.slice(0, count) };
+    return { units: candidate.units, removed: lowest(candidate.units, order, count) };
   });
+}
+
+/**
+ * The first units of an order that may go together: one channel of every dimension stays, also where a layer holds
+ * several (queries and keys beside values, the parts of a split). A dimension of a single channel, as a permutation of
+ * channels makes them, may go as a whole.
+ */
+function lowest({ cells }: Units, order: readonly number[], count: number): number[] {
+  const left = new Map<DimTerm, number>();
+  const removed: number[] = [];
+  for (const unit of order) {
+    if (removed.length === count) break;
+    const leaves = cells[unit].map(([leaf]) => leaf);
+    const isLast = (leaf: DimTerm): boolean => originalSize(leaf) > 1 && (left.get(leaf) ?? numericSize(leaf)) === 1;
+    if (leaves.some(isLast)) continue;
+    for (const leaf of leaves) left.set(leaf, (left.get(leaf) ?? numericSize(leaf)) - 1);
+    removed.push(unit);
+  }
+  return removed;
 }
 
 /** The score below or at which `target` units of all members lie. */

@@ -292,6 +292,8 @@ export const imageSteps: readonly (readonly [string, Step])[] = [
   ['batch norm', batchNorm],
   ['relu', unary('Relu')],
   ['sigmoid', unary('Sigmoid')],
+  ['identity', unary('Identity')],
+  ['dropout', unary('Dropout')],
   ['prelu', prelu],
   ['scale', scale],
   ['split', split],

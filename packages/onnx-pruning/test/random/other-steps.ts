@@ -51,7 +51,7 @@ const turn = onRank(4, (g, x, c) => {
 
 const l2Normalized = onRank(4, (g, x) => {
   const norm = g.withAxes('ReduceL2', x.name, [1], 18, { keepdims: 1 });
-  return { name: g.node('Div', [x.name, g.node('Exp', [g.node('Neg', [norm])])]), dims: x.dims };
+  return { name: g.node('Div', [x.name, g.node('Sigmoid', [norm])]), dims: x.dims };
 });
 
 /** One channel alone, taken by its number and put back as an axis. */
@@ -78,6 +78,7 @@ const gram = onRank(3, (g, x) => {
 });
 
 const einsum = onRank(3, (g, x, c) => {
+  if (g.opset < 12) return undefined;
   const name = g.fresh('einsum');
   const [inner, out] = [x.dims[2]!, c.of([4, 6])];
   const weight = g.parameter(`${name}.weight`, [inner, out], inner);
@@ -124,6 +125,11 @@ const slicedFeatures = onRank(2, (g, x, c) => {
   return { name: g.node('Slice', [x.name, ...inputs]), dims: [x.dims[0]!, features - first] };
 });
 
+/** A value that the graph also gives out: its channels have to stay. */
+const exposed: Step = (g, c) => {
+  if (g.pool.length > 1 && c.int(2)) g.expose(c.of(g.pool));
+};
+
 /** Steps that are rarer in networks. */
 export const otherSteps: readonly (readonly [string, Step])[] = [
   ['where', where],
@@ -140,4 +146,5 @@ export const otherSteps: readonly (readonly [string, Step])[] = [
   ['affine', affine],
   ['outer product', outerProduct],
   ['slice of features', slicedFeatures],
+  ['exposed', exposed],
 ];

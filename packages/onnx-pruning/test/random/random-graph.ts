@@ -133,6 +133,11 @@ export class RandomGraph {
     return value;
   }
 
+  /** Makes a value an output of the graph, once. */
+  expose({ name }: Value): void {
+    if (this.builder.graph().output.every((output) => output.name !== name)) this.builder.output(name);
+  }
+
   /** Values of the pool that no node uses. */
   loose(): Value[] {
     return this.pool.filter(({ name }) => !this.#used.has(name));

@@ -17,7 +17,7 @@ import type {
 } from '../record.ts';
 import { noLayer, type ResizeContext, type ValueInfo } from '../record.ts';
 import { elemTypeOf, hasInput } from '../values.ts';
-import { DEFAULT_SCALE, headSize, headsTerm, resizeHeads } from './heads.ts';
+import { headSize, headsLeft, headsTerm, keepScale, resizeHeads } from './heads.ts';
 import { expectDims, shapeInfo, stretchOnto } from './operands.ts';
 
 const Q = 0;
@@ -129,7 +129,6 @@ function equations(ctx: EquationContext): void {
   equateParts(ctx, ctx.out(SCORES), { ...queries, channels: total });
   stretchOnto(ctx, ctx.in(MASK), [batch, heads.queries, queries.sequence, total]);
   carry(ctx, ctx.in(KEY_LENGTHS)[0], batch);
-  if (!ctx.has('scale')) ctx.freeze(matched, DEFAULT_SCALE);
   for (const input of [Q, K]) ctx.consumes(input, ctx.in(input).length - 1);
 }
 
@@ -143,6 +142,10 @@ function equateCaches(ctx: EquationContext, [past, present]: [number, number], p
 
 /** Inputs of rank 3 leave the numbers of heads to attributes. */
 function resize(ctx: ResizeContext): void {
+  const heads = ctx.int('q_num_heads', 0);
+  const before = partsOf(ctx.oldIn(Q), heads)?.channels;
+  const after = partsOf(ctx.newIn(Q), headsLeft(ctx, Q, 2, heads))?.channels;
+  if (isKnown(before) && isKnown(after)) keepScale(ctx, before, after);
   if (ctx.oldIn(Q).length === 3) resizeHeads(ctx, 'q_num_heads', Q, 2);
   if (ctx.oldIn(K).length === 3) resizeHeads(ctx, 'kv_num_heads', K, 2);
 }

@@ -30,5 +30,10 @@ export function resizeHeads(ctx: ResizeContext, attribute: string, input: number
   if (ctx.has(attribute) && left !== heads) ctx.setInt(attribute, left);
 }
 
-/** Why the channels of queries and keys may not change where the operator derives its scale from their number. */
-export const DEFAULT_SCALE = 'the scale is derived from the channels of a head unless attribute scale states it';
+/**
+ * States the scale of scores that an operator derives from the channels of a head, so that it stays what it was.
+ * @param before channels of a head of queries and keys
+ */
+export function keepScale(ctx: ResizeContext, before: number | undefined, after: number | undefined): void {
+  if (!ctx.has('scale') && before !== undefined && before !== after) ctx.setFloat('scale', 1 / Math.sqrt(before));
+}

@@ -19,7 +19,7 @@ import type {
 } from '../record.ts';
 import { noLayer } from '../record.ts';
 import { elemTypeOf, hasInput } from '../values.ts';
-import { DEFAULT_SCALE, headSize, headsTerm, resizeHeads } from './heads.ts';
+import { headSize, headsLeft, headsTerm, keepScale, resizeHeads } from './heads.ts';
 import { shapeInfo, stretchOnto } from './operands.ts';
 
 const MICROSOFT = 'com.microsoft';
@@ -37,9 +37,7 @@ function headTerms(ctx: EquationContext, keySize: Dim | undefined, valueSize: Di
   const count = ctx.int('num_heads', 0);
   const [matched, carried] = [headSize(keySize, count), headSize(valueSize, count)];
   if (matched === undefined || carried === undefined) return undefined;
-  const terms = { heads: headsTerm(ctx, count), matched: ctx.leaf(matched), carried: ctx.leaf(carried) };
-  if (!ctx.has('scale')) ctx.freeze(terms.matched, DEFAULT_SCALE);
-  return terms;
+  return { heads: headsTerm(ctx, count), matched: ctx.leaf(matched), carried: ctx.leaf(carried) };
 }
 
 /** Inputs that an operator has for runs in steps, or in other layouts than the one that is stated here. */
@@ -102,7 +100,11 @@ const multiHeadAttention: OperatorRecord = {
   opsets: [1, 1],
   infer: inferMultiHead,
   equations: equateMultiHead,
-  resize: (ctx) => resizeHeads(ctx, 'num_heads', 0, 2),
+  resize: (ctx) => {
+    const heads = ctx.int('num_heads', 0);
+    keepScale(ctx, headSize(ctx.oldIn(0)[2], heads), headSize(ctx.newIn(0)[2], headsLeft(ctx, 0, 2, heads)));
+    resizeHeads(ctx, 'num_heads', 0, 2);
+  },
   macs: (ctx) => {
     const [queries, result] = [ctx.inDims(0), ctx.outDims(0)].map((dims) => dims.reduce((n, size) => n * size, 1));
     return attentionMacs(queries!, result!, ctx.inDims(1).at(-2)!);
@@ -179,6 +181,7 @@ function resizePacked(ctx: ResizeContext): void {
   if (ctx.has('qkv_hidden_sizes') || left[0] !== left[2]) ctx.setInts('qkv_hidden_sizes', left);
   const heads = ctx.int('num_heads', 0);
   const remaining = survivingHeads(kept, q, q / heads);
+  keepScale(ctx, q / heads, left[0]! / remaining);
   if (remaining !== heads) ctx.setInt('num_heads', remaining);
 }
 
