@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pruneConvInChannels, pruneConvOutChannels } from '@onnx-pruning/depgraph';
-import { encodeModel, type Model, parseModel } from '@onnx-pruning/onnx';
+import { encodeModel, GraphBuilder, type Model, parseModel } from '@onnx-pruning/onnx';
 import {
   BasePruner,
   BNScaleImportance,
@@ -176,5 +176,24 @@ describe('iterativePruningRatioScheduler', () => {
       return pruner.graph.channelsOf('conv1', 'out');
     });
     expect(left).toEqual([8, 8, 8, 8]);
+  });
+});
+
+describe('channels in another order', () => {
+  it('are dimensions of one channel each, and go one by one', async () => {
+    const build = (): Model => {
+      const b = new GraphBuilder();
+      const weights = (n: number): Float32Array => Float32Array.from({ length: n }, (_, i) => Math.sin(i + 1));
+      const y = b.node('Conv', [b.input('x', [1, 2, 3, 3]), b.initializer('a.weight', [6, 2, 1, 1], weights)]);
+      const z = b.node('Gather', [y, b.ints('order', [4, 0, 5, 1, 3, 2])], { axis: 1 });
+      b.output(b.node('Conv', [z, b.initializer('b.weight', [3, 6, 1, 1], weights)]));
+      return b.build();
+    };
+    const model = build();
+    const pruner = new BasePruner(model, { importance: new GroupMagnitudeImportance(), pruningRatio: 0.5 });
+    pruner.step();
+    expect(pruner.graph.channelsOf('a', 'out')).toBe(3);
+    expect(pruner.graph.channelsOf('b', 'in')).toBe(3);
+    expect(await verify(build(), model, pruner.plan())).toMatchObject({ ok: true });
   });
 });
