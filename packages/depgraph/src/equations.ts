@@ -46,6 +46,7 @@ export function solveTerms(model: Model, shapes: ShapeTable, options: SolveOptio
   solver.stateNodes();
   if (!options.open) solver.freezeBoundary();
   solver.freezeUnknownSizes();
+  solver.freezeUnknownSums();
   const { universe, axes, consumptions, mixings } = solver;
   return { universe, axes, families: [], consumptions, mixings, layouts: new AxisLayouts() };
 }
@@ -83,6 +84,16 @@ class Solver {
           if (typeof leaf.size !== 'number') this.universe.freeze(leaf, { because });
         });
       });
+    }
+  }
+
+  /** Channels that are summed over together with places that only the run can count: no reference could leave them out. */
+  freezeUnknownSums(): void {
+    for (const { node, input, axis } of [...this.consumptions, ...this.mixings]) {
+      const term = this.axes.get(node.input[input] ?? '')?.[axis];
+      if (!term || typeof term.size === 'number') continue;
+      const because = 'it is summed over together with sizes that are only known at run time';
+      this.universe.freeze(term, { because, node: nodeLabel(node), operator: node.opType });
     }
   }
 

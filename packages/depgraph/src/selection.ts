@@ -110,10 +110,11 @@ export function renumbered(term: DimTerm, idxs: Int32Array, gone: RemovedCells):
 
 /** Channels of each leaf that stay when several requests are carried out together. */
 export function removalOf(requests: readonly RemovedCells[]): LeafRemoval {
-  const removed = new Map<DimTerm, Set<number>>();
+  const removed = new Map<DimTerm, ReadonlySet<number>>();
   for (const cells of requests) {
     for (const [leaf, channels] of cells) {
-      removed.set(leaf, new Set([...(removed.get(leaf) ?? []), ...channels]));
+      const others = removed.get(leaf);
+      removed.set(leaf, others ? new Set([...others, ...channels]) : channels);
     }
   }
   const removal = new Map<DimTerm, Int32Array>();

@@ -113,13 +113,19 @@ export function traverse(carriers: Carriers, root: LayerAxis, leaves: ReadonlySe
   return new Walk(carriers, root, leaves);
 }
 
+function bitOf(side: Side | undefined): number {
+  if (side === undefined) return 1;
+  return side === 'out' ? 2 : 4;
+}
+
 class Walk implements Traversal {
   readonly sources = new Map<LayerAxis, PrunableLayer>();
   readonly #members = new Set<LayerAxis>();
   readonly #carried: ReadonlySet<Value>;
   /** Inputs of each node that are carried. A node may have many more. */
   readonly #inputs = new Map<Stop, Consumer[]>();
-  readonly #reached = new Map<Stop, (Side | undefined)[]>();
+  /** Sides from which each node was reached, as a sum of `bitOf`. */
+  readonly #reached = new Map<Stop, number>();
   readonly #order: Visit[] = [];
   readonly #stack: Visit[] = [];
 
@@ -153,9 +159,9 @@ class Walk implements Traversal {
 
   #reach(stop: Stop, by: Side, from: PrunableLayer): void {
     const side = stop.separateSides ? by : undefined;
-    const sides = entry(this.#reached, stop);
-    if (sides.includes(side)) return;
-    sides.push(side);
+    const reached = this.#reached.get(stop) ?? 0;
+    if (reached & bitOf(side)) return;
+    this.#reached.set(stop, reached | bitOf(side));
     for (const axis of stop.layer?.axes ?? []) {
       if ((side === undefined || axis.side === side) && !this.sources.has(axis) && this.#members.has(axis)) {
         this.sources.set(axis, from);

@@ -169,4 +169,16 @@ describe('a size that only the run decides', () => {
     expect(freeGroups(graph)).toEqual(['conv1 out 8, last in 8']);
     expect(graph.explain('conv1')).toMatch(/input channels: 3\n {2}fixed because/);
   });
+
+  it('fixes channels that are summed over together with it: no reference could leave them out', () => {
+    const b = new GraphBuilder({ opset: 17 });
+    const x = b.input('x', ['batch', 3, 'height', 'width']);
+    const flat = b.node('Flatten', [conv(b, 'conv1', x, 3, 8)]);
+    b.output(b.node('ReduceMean', [flat], { axes: [1] }, { name: 'mean' }));
+    const graph = graphOf(b.build());
+    expect(freeGroups(graph)).toEqual([]);
+    expect(graph.explain('conv1')).toContain(
+      "fixed because it is summed over together with sizes that are only known at run time (ReduceMean 'mean')",
+    );
+  });
 });

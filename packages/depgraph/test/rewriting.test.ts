@@ -208,3 +208,20 @@ describe('a Split into equal parts', () => {
     ]);
   });
 });
+
+describe('a bound of a Slice', () => {
+  it('is restated only while it is wrong', () => {
+    const b = new GraphBuilder({ opset: 17 });
+    const x = conv(b, 'conv1', b.input('x', ['batch', 3, 2, 2]), 3, 8);
+    const bounds = [b.ints('start', [-4]), b.ints('end', [100]), b.ints('axis', [1])];
+    lastConv(b, b.node('Slice', [x, ...bounds]), 4);
+    const model = b.build();
+    const graph = prune(model, 'conv1', [7]);
+    // 7 channels are left, of which 4, 5 and 6 are taken.
+    expect([ints(model, 'start'), ints(model, 'end')]).toEqual([[4], [7]]);
+    graph.getPruningGroup('conv1', pruneConvOutChannels, [0, 1, 2, 3]).prune();
+    // All 3 that are left are taken: the last four of them, as was stated first.
+    expect([ints(model, 'start'), ints(model, 'end')]).toEqual([[-4], [100]]);
+    expect(graph.channelsOf('last', 'in')).toBe(3);
+  });
+});

@@ -8,6 +8,7 @@ import protobuf from 'protobufjs/light.js';
 import { ChunkWriter, type TensorStore } from './chunk-writer.ts';
 import type * as proto from './proto.ts';
 import { type FieldSpec, SCHEMA } from './schema.ts';
+import { TextReader } from './text-reader.ts';
 
 /** Messages that can be decoded and encoded on their own. */
 export interface MessageTypes {
@@ -104,7 +105,7 @@ function typeOf(message: string): protobuf.Type {
  * @throws RangeError and Error of protobufjs when the bytes are not such a message.
  */
 export function decodeMessage<K extends keyof MessageTypes>(message: K, bytes: Uint8Array): MessageTypes[K] {
-  const reader = new protobuf.Reader(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+  const reader = new TextReader(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
   reader.discardUnknown = false;
   return typeOf(message).decode(reader) as unknown as MessageTypes[K];
 }

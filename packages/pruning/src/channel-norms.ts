@@ -41,7 +41,7 @@ export class ChannelNorms {
       inner: product(dims.slice(split + 1)),
     };
     const row = matrix.columns.length * matrix.inner;
-    const rowsAtOnce = Math.max(1, Math.floor(BLOCK / row));
+    const rowsAtOnce = 2 * Math.max(1, Math.floor(BLOCK / (2 * row)));
     if (row > 0) this.#blocks.forEach(tensor, rowsAtOnce * row, (block, from) => addPowers(matrix, block, from / row));
     if (split === 1) sums[0] = matrix.rows;
     if (split > 0 && dims.length > split) sums[split] = matrix.columns;
@@ -56,24 +56,41 @@ interface PowerSums {
   readonly inner: number;
 }
 
-/** Adds whole rows, the first of which is `firstRow`. */
+/**
+ * Adds whole rows, the first of which is `firstRow`. Two at a time: every addition to a sum has to wait for the one
+ * before, and those of two rows wait together. The order of additions to one sum is that of its elements.
+ */
 function addPowers(sums: PowerSums, block: Float32Array | Float64Array, firstRow: number): void {
   const { p, rows, columns, inner } = sums;
-  let row = firstRow;
-  for (let at = 0; at < block.length; row++) {
-    let ofRow = 0;
+  const length = columns.length * inner;
+  for (let row = firstRow, start = 0; start < block.length; row += 2, start += 2 * length) {
+    // A last row without a second one is its own second, which counts nothing.
+    const single = start + length === block.length;
+    const apart = single ? 0 : length;
+    let ofFirst = 0;
+    let ofSecond = 0;
+    let at = start;
     for (let c = 0; c < columns.length; c++) {
-      let ofColumn = 0;
+      let first = 0;
+      let second = 0;
       for (const end = at + inner; at < end; at++) {
-        const w = block[at];
-        const power = p === 2 ? w * w : p === 1 ? Math.abs(w) : Math.abs(w) ** p;
-        ofColumn += power;
-        ofRow += power;
+        const a = powerOf(block[at], p);
+        const b = powerOf(block[at + apart], p);
+        first += a;
+        ofFirst += a;
+        second += b;
+        ofSecond += b;
       }
-      columns[c] += ofColumn;
+      columns[c] = columns[c] + first + (single ? 0 : second);
     }
-    rows[row] += ofRow;
+    rows[row] = ofFirst;
+    if (!single) rows[row + 1] = ofSecond;
   }
+}
+
+function powerOf(w: number, p: number): number {
+  if (p === 2) return w * w;
+  return p === 1 ? Math.abs(w) : Math.abs(w) ** p;
 }
 
 function product(sizes: readonly number[]): number {

@@ -60,11 +60,9 @@ export function channelPositions(group: Group): Int32Array {
 /** Scores of some indices along one axis of a parameter: `scores[indices[k]]`, or `scores[k]` without `indices`. */
 export type ParameterScores = Pick<MemberScores, 'scores' | 'indices'>;
 
-/** Parameters of a member that take part in scoring: weights, and biases when asked for. */
-export function scoredParameters(item: GroupItem, bias: boolean): readonly ParameterAxis[] {
-  return item.axis.parameters.filter(
-    ({ role }) => role === 'weight' || (bias && role === 'bias' && item.axis.side === 'out'),
-  );
+/** Whether a parameter of a member takes part in scoring: weights do, and biases when asked for. */
+function isScored({ role }: ParameterAxis, { axis }: GroupItem, bias: boolean): boolean {
+  return role === 'weight' || (bias && role === 'bias' && axis.side === 'out');
 }
 
 /**
@@ -114,8 +112,10 @@ export class GroupMagnitudeImportance {
       const { member, root } = item.pairs;
       // Most members follow the root in the same way and share the list that says so.
       if (last?.root !== root) last = { root, channels: root.map((index) => positions[index]) };
-      for (const { tensor, axis } of scoredParameters(item, this.bias)) {
-        members.push({ channels: last.channels, ...this.parameterScores(constants.get(tensor)!, axis, member) });
+      for (const parameter of item.axis.parameters) {
+        if (!isScored(parameter, item, this.bias)) continue;
+        const { scores, indices } = this.parameterScores(constants.get(parameter.tensor)!, parameter.axis, member);
+        members.push({ channels: last.channels, scores, indices });
       }
     }
     return members;

@@ -85,7 +85,9 @@ function thresholdOf(members: readonly Candidate[], target: number): number {
 
 /** Unit indices by ascending score; equal scores in index order. */
 export function ascending(scores: Float64Array): number[] {
-  return Array.from(scores, (_, unit) => unit).sort((a, b) => scores[a] - scores[b] || a - b);
+  const order = Array.from(scores, (_, unit) => unit);
+  // Results that are small integers need no memory, of which sorting by differences takes a lot.
+  return order.sort((a, b) => (scores[a] < scores[b] ? -1 : scores[a] > scores[b] ? 1 : a - b));
 }
 
 /** Removes as many more as it takes to leave a multiple of `roundTo`, but leaves that many; 0 when there are no more. */

@@ -77,15 +77,10 @@ const convTranspose = onImage((g, x, c) => {
   return { name: y, dims: [n, outer * group, h * 2, w * 2] };
 });
 
-const batchNorm = onImage((g, x) => {
+const batchNorm = onImage((g, x, c) => {
   const name = g.fresh('bn');
-  const dims = [x.dims[1]!];
-  const inputs = [
-    g.positive(`${name}.weight`, dims),
-    g.parameter(`${name}.bias`, dims),
-    g.parameter(`${name}.running_mean`, dims),
-    g.positive(`${name}.running_var`, dims),
-  ];
+  const parameters = ['weight', 'bias', 'running_mean', 'running_var'];
+  const inputs = parameters.map((role) => g.positiveVector(`${name}.${role}`, x.dims[1]!, c.once(3)));
   return { name: g.node('BatchNormalization', [x.name, ...inputs], {}, { name }), dims: x.dims };
 });
 
@@ -289,6 +284,7 @@ export const imageSteps: readonly (readonly [string, Step])[] = [
   ['grouped conv', groupedConv],
   ['depthwise conv', depthwise],
   ['transposed conv', convTranspose],
+  ['batch norm', batchNorm],
   ['batch norm', batchNorm],
   ['relu', unary('Relu')],
   ['sigmoid', unary('Sigmoid')],

@@ -66,6 +66,7 @@ export class RandomGraph {
   readonly #random: Random;
   readonly #ints = new Map<string, string>();
   readonly #used = new Set<string>();
+  readonly #vectors = new Map<number, string>();
   #names = 0;
 
   constructor({ opset, dynamic, seed }: GraphOptions) {
@@ -104,6 +105,14 @@ export class RandomGraph {
     return this.builder.initializer(name, dims, (size) =>
       Float32Array.from({ length: size }, () => 0.5 + this.#random.next()),
     );
+  }
+
+  /** A positive vector: a new one, or one of the same length that an earlier layer has, as exporters store equal ones. */
+  positiveVector(name: string, size: number, shared: boolean): string {
+    const known = this.#vectors.get(size);
+    const vector = shared && known ? known : this.positive(name, [size]);
+    this.#vectors.set(size, vector);
+    return vector;
   }
 
   /** An integer constant; equal ones are one initializer, as some exporters store them. */
