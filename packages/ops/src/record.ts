@@ -125,20 +125,23 @@ export interface CostContext extends NodeView {
 }
 
 /** The kinds of layers that have a name in the pruning API (pruneConvOutChannels, pruneLinearInChannels, ...). */
-export type LayerKind =
-  | 'conv'
-  | 'depthwiseConv'
-  | 'convTranspose'
-  | 'linear'
-  | 'batchnorm'
-  | 'layernorm'
-  | 'groupnorm'
-  | 'instancenorm'
-  | 'prelu'
-  | 'embedding'
-  | 'lstm'
-  | 'attention'
-  | 'parameter';
+export const LAYER_KINDS = [
+  'conv',
+  'depthwiseConv',
+  'convTranspose',
+  'linear',
+  'batchnorm',
+  'layernorm',
+  'groupnorm',
+  'instancenorm',
+  'prelu',
+  'embedding',
+  'lstm',
+  'attention',
+  'parameter',
+] as const;
+
+export type LayerKind = (typeof LAYER_KINDS)[number];
 
 /** Which role a parameter input plays, and which of its axes are output or input channels of the layer. */
 export interface ParameterSpec {

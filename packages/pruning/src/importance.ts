@@ -4,7 +4,7 @@
  */
 import type { Group, GroupItem, ParameterAxis } from '@onnx-pruning/depgraph';
 import type { TensorProto } from '@onnx-pruning/onnx';
-import type { LayerKind } from '@onnx-pruning/ops';
+import { LAYER_KINDS, type LayerKind } from '@onnx-pruning/ops';
 import { ChannelNorms } from './channel-norms.ts';
 import { optionError } from './options.ts';
 import {
@@ -85,6 +85,8 @@ export class GroupMagnitudeImportance {
     this.normalizer = options.normalizer === undefined ? 'mean' : options.normalizer;
     this.bias = options.bias ?? false;
     this.targetTypes = new Set(options.targetTypes ?? DEFAULT_TARGETS);
+    const unknown = [...this.targetTypes].find((kind) => !LAYER_KINDS.includes(kind));
+    if (unknown !== undefined) throw optionError('targetTypes', unknown, LAYER_KINDS);
     if (!(this.p > 0)) throw optionError('p', this.p, 'a positive number');
     if (!GROUP_REDUCTIONS.includes(this.groupReduction)) {
       throw optionError('groupReduction', this.groupReduction, GROUP_REDUCTIONS);

@@ -16,7 +16,7 @@ import {
 import type { Layer, Model } from '@onnx-pruning/onnx';
 import { type BudgetResult, meetBudget } from './budget.ts';
 import { scoreGroup } from './importance.ts';
-import { checkRange } from './options.ts';
+import { checkRange, optionError } from './options.ts';
 import { createPlan, type Plan } from './plan.ts';
 import { budgetOf, type PrunerOptions, type ResolvedOptions, ratioEntries, resolveOptions } from './pruner-options.ts';
 import { ascending, type Candidate, type Choice, rank } from './scopes.ts';
@@ -56,6 +56,7 @@ export class BasePruner {
     this.graph = new DependencyGraph().buildDependency(model, this.options);
     const { pruningRatio, iterativeSteps, iterativePruningRatioScheduler: schedule } = this.options;
     this.#ratios = schedule(pruningRatio, iterativeSteps);
+    this.#checkRootOpTypes();
     this.#layerRatios = this.#scopedRatios('pruningRatioDict');
     this.#headRatios = schedule(this.options.headPruningRatio, iterativeSteps);
     this.#headRatiosByLayer = this.#scopedRatios('headPruningRatioDict');
@@ -64,6 +65,20 @@ export class BasePruner {
       (options[option] ?? []).flatMap((selector) => selectLayers(this.graph, selector, option));
     this.#ignoredOutputs = select('ignoredLayers');
     this.#ignoredInputs = new Set(select('ignoredInputs'));
+  }
+
+  /** A misspelt operator would silently offer no groups. */
+  #checkRootOpTypes(): void {
+    const { registry, model } = this.graph.analysis;
+    const known = new Set([...registry.supported(), ...model.graph.node].map(({ opType }) => opType));
+    const unknown = this.options.rootOpTypes?.find((opType) => !known.has(opType));
+    if (unknown === undefined) return;
+    const layers = new Set(this.graph.layers.map((layer) => layer.node.opType));
+    throw optionError(
+      'rootOpTypes',
+      unknown,
+      `operators, such as those of the model's layers: ${[...layers].join(', ')}`,
+    );
   }
 
   /** The dependency graph, by the name that users of Torch-Pruning know. */

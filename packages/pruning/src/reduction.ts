@@ -42,7 +42,10 @@ export interface MemberScores {
   readonly channels: Int32Array;
 }
 
-/** Combines member scores into `size` channel scores. `none` lets the first member speak, as long as there is only one. */
+/**
+ * Combines member scores into `size` channel scores. `none` adds them as they are: every channel needs one score, and a
+ * group of one member keeps its own.
+ */
 export function reduceMembers(members: readonly MemberScores[], size: number, reduction: GroupReduction): Float64Array {
   const start = { prod: 1, max: Number.NEGATIVE_INFINITY }[reduction as string] ?? 0;
   const reduced = new Float64Array(size).fill(start);
@@ -80,7 +83,8 @@ export function normalize(scores: Float64Array, normalizer: Normalizer): Float64
     return scores.map((x) => (x - mean) / (Math.sqrt(variance) + 1e-8));
   }
   const divisor = divisorOf(scores, normalizer);
-  return scores.map((x) => x / divisor);
+  // A group of zeros stays one: its channels contribute nothing, and go first.
+  return divisor === 0 ? scores : scores.map((x) => x / divisor);
 }
 
 function divisorOf(scores: Float64Array, normalizer: string): number {
@@ -114,7 +118,7 @@ function lamp(scores: Float64Array): Float64Array {
   const out = new Float64Array(scores.length);
   let rest = sum(scores);
   for (const i of order) {
-    out[i] = scores[i] / rest;
+    out[i] = scores[i] === 0 ? 0 : scores[i] / rest;
     rest -= scores[i];
   }
   return out;

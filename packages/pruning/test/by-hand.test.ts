@@ -1,8 +1,9 @@
 /** Pruning by hand: interactive steps, single layers, histories, inputs that stay, and the pruners by their names. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { pruneConvInChannels, pruneConvOutChannels } from '@onnx-pruning/depgraph';
-import { encodeModel, GraphBuilder, type Model, parseModel } from '@onnx-pruning/onnx';
+import { DependencyGraph, pruneConvInChannels, pruneConvOutChannels } from '@onnx-pruning/depgraph';
+import { encodeModel, GraphBuilder, type Model, parseModel, setTensorBytes, tensorDims } from '@onnx-pruning/onnx';
+import type { LayerKind } from '@onnx-pruning/ops';
 import {
   BasePruner,
   BNScaleImportance,
@@ -195,5 +196,35 @@ describe('channels in another order', () => {
     expect(pruner.graph.channelsOf('a', 'out')).toBe(3);
     expect(pruner.graph.channelsOf('b', 'in')).toBe(3);
     expect(await verify(build(), model, pruner.plan())).toMatchObject({ ok: true });
+  });
+});
+
+describe('options that name kinds', () => {
+  it('rootOpTypes that do not exist are refused', () => {
+    expect(() => make(load(), { rootOpTypes: ['Convolution'] })).toThrow(OptionError);
+    expect(() => make(load(), { rootOpTypes: ['Convolution'] })).toThrow(
+      /rootOpTypes.*layers: Gemm, .*Conv.*, found 'Convolution'/,
+    );
+  });
+
+  it('targetTypes that do not exist are refused', () => {
+    const wrong = ['conv', 'dense'] as unknown as LayerKind[];
+    expect(() => new GroupMagnitudeImportance({ targetTypes: wrong })).toThrow(
+      /targetTypes.*one of conv, .*found 'dense'/,
+    );
+  });
+});
+
+describe('a group of zeros', () => {
+  it.each(['mean', 'sum', 'max', 'lamp'] as const)('scores zero under %s', (normalizer) => {
+    const model = load();
+    for (const tensor of model.graph.initializer) {
+      const zeros = new Uint8Array(tensor.rawData!.length);
+      if (/^layer1.0.conv[12].weight$/.test(tensor.name!)) setTensorBytes(tensor, tensorDims(tensor), zeros);
+    }
+    const graph = new DependencyGraph().buildDependency(model);
+    const group = graph.getFullGroup('layer1.0.conv1', pruneConvOutChannels);
+    const scores = new GroupMagnitudeImportance({ normalizer, targetTypes: ['conv'] }).score(group)!;
+    expect([...scores]).toEqual(new Array(16).fill(0));
   });
 });
