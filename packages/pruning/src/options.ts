@@ -24,6 +24,11 @@ export function checkRange(option: string, value: number, min: number, max: numb
   if (!fits) throw optionError(option, value, `a number in [${min}, ${max}${inclusive ? ']' : ')'}`);
 }
 
+/** Throws unless `value` is true or false. */
+export function checkBoolean(option: string, value: unknown): void {
+  if (typeof value !== 'boolean') throw optionError(option, value, [true, false]);
+}
+
 /** Throws unless `value` is a positive integer. */
 export function checkPositiveInteger(option: string, value: number): void {
   if (!Number.isInteger(value) || value < 1) throw optionError(option, value, 'a positive integer');

@@ -3,7 +3,7 @@
 import type { BuildOptions, GroupSelection } from '@onnx-pruning/depgraph';
 import type { Layer } from '@onnx-pruning/onnx';
 import type { Importance } from './importance.ts';
-import { checkPositiveInteger, checkRange, optionError } from './options.ts';
+import { checkBoolean, checkPositiveInteger, checkRange, optionError } from './options.ts';
 import { linearScheduler, type Scheduler } from './scheduler.ts';
 
 /** Names a layer: the layer, its name, or a pattern in which `*` stands for anything. */
@@ -103,6 +103,13 @@ export function resolveOptions(options: PrunerOptions): ResolvedOptions {
   for (const [, ratio] of ratioEntries(resolved.headPruningRatioDict)) checkRange('headPruningRatioDict', ratio, 0, 1);
   checkBudget(resolved);
   checkGroupSelection(resolved);
+  for (const option of ['globalPruning', 'isomorphic', 'pruneNumHeads', 'pruneHeadDims'] as const) {
+    checkBoolean(option, resolved[option]);
+  }
+  if (typeof resolved.iterativePruningRatioScheduler !== 'function') {
+    const given = resolved.iterativePruningRatioScheduler;
+    throw optionError('iterativePruningRatioScheduler', given, 'a function of the ratio and the number of steps');
+  }
   checkPositiveInteger('iterativeSteps', resolved.iterativeSteps);
   if (resolved.roundTo !== undefined) checkPositiveInteger('roundTo', resolved.roundTo);
   for (const [, ratio] of ratioEntries(resolved.pruningRatioDict)) checkRange('pruningRatioDict', ratio, 0, 1);

@@ -228,3 +228,32 @@ describe('a group of zeros', () => {
     expect([...scores]).toEqual(new Array(16).fill(0));
   });
 });
+
+describe('options of the wrong type', () => {
+  it.each([
+    ['globalPruning', 'yes', /globalPruning.*one of true, false, found 'yes'/],
+    ['isomorphic', 1, /isomorphic.*one of true, false, found 1/],
+    ['pruneNumHeads', 'no', /pruneNumHeads.*one of true, false, found 'no'/],
+    ['pruneHeadDims', 0, /pruneHeadDims.*one of true, false, found 0/],
+    ['iterativePruningRatioScheduler', [0, 0.5], /iterativePruningRatioScheduler.*a function/],
+  ])('%s: %p is refused', (option, value, message) => {
+    const options = { [option]: value } as Partial<PrunerOptions>;
+    expect(() => make(load(), options)).toThrow(message);
+  });
+});
+
+describe('inChannelGroups and outChannelGroups', () => {
+  it('take the same local channel from every group of the layer', () => {
+    const inGroups = make(load(), { inChannelGroups: { 'layer1.0.conv2': 4 }, groupSelection: 'same' });
+    const outGroups = make(load(), { outChannelGroups: { 'layer1.0.conv1': 4 }, groupSelection: 'same' });
+    for (const { graph } of [inGroups, outGroups]) {
+      const group = graph.getPruningGroup('layer1.0.conv1', pruneConvOutChannels, [1]);
+      expect([...group.idxs]).toEqual([1, 5, 9, 13]);
+    }
+  });
+
+  it('that do not divide the channels, or are no layer, are refused', () => {
+    expect(() => make(load(), { inChannelGroups: { 'layer1.0.conv2': 3 } })).toThrow(/a divisor of 16, found 3/);
+    expect(() => make(load(), { outChannelGroups: { 'layer1.0.conv9': 2 } })).toThrow(/no layer of that name/);
+  });
+});
