@@ -1,5 +1,6 @@
 /** Requests that cannot be met: the error says what, where and what to do, and the model stays as it was. */
 import { encodeModel, GraphBuilder, type Model, OnnxPruningError, UnknownLayerError } from '@onnx-pruning/onnx';
+import { noLayer, noMacs, nothing, type OperatorRecord } from '@onnx-pruning/ops';
 import { conv, lastConv } from '../../ops/cases/blocks.ts';
 import {
   DependencyGraph,
@@ -174,18 +175,30 @@ describe('a group that was asked for before its channels were pruned', () => {
 
 describe('a request that fails half way', () => {
   it('leaves the model as it was, also where sizes were already rewritten', () => {
-    // Squeeze drops every axis of size 1: with one channel left it would drop the channels as well.
-    const b = new GraphBuilder({ opset: 17 });
+    // A record that contradicts itself: its axes may change, but its output has four features whatever comes in.
+    const stubborn: OperatorRecord = {
+      domain: 'com.acme',
+      opType: 'Stubborn',
+      opsets: [1, 1],
+      infer: ({ inputs: [x] }) => [{ elemType: x!.elemType, dims: [x!.dims![0], 4] }],
+      equations: (ctx) => {
+        for (const [axis, term] of ctx.in(0).entries()) ctx.equal(term, ctx.out(0)[axis]);
+      },
+      resize: nothing,
+      macs: noMacs,
+      layer: noLayer,
+    };
+    const b = new GraphBuilder({ opset: 17, opsets: { 'com.acme': 1 } });
     const pooled = b.node('GlobalAveragePool', [conv(b, 'conv1', b.input('x', [2, 3, 2, 2]), 3, 4)]);
-    const squeezed = b.node('Squeeze', [pooled], {}, { name: 'squeeze' });
+    const flat = b.node('Reshape', [pooled, b.ints('flat', [2, 4])]);
+    const same = b.node('Stubborn', [flat], {}, { name: 'stubborn', domain: 'com.acme' });
     b.initializer('fc.weight', [4, 2], [1, 2, 3, 4, 5, 6, 7, 8]);
-    b.output(b.node('MatMul', [squeezed, 'fc.weight'], {}, { name: 'fc' }));
-    const graph = graphOf(b.build());
+    b.output(b.node('MatMul', [same, 'fc.weight'], {}, { name: 'fc' }));
+    const graph = new DependencyGraph().buildDependency(b.build(), { customizedOperators: [stubborn] });
     const group = graph.getPruningGroup('conv1', pruneConvOutChannels, [0, 1, 3]);
     const error = refusal(graph, () => group.prune());
     expect(error.code).toBe('REWRITE_SHAPE');
-    expect(error.details).toMatchObject({ node: 'squeeze', operator: 'Squeeze', expected: 'rank 2', actual: 'rank 1' });
-    graph.getPruningGroup('conv1', pruneConvOutChannels, [0, 1]).prune();
-    expect(graph.channelsOf('fc', 'in')).toBe(2);
+    expect(error.details).toMatchObject({ node: 'stubborn', axis: 1, expected: 1, actual: 4 });
+    expect(graph.channelsOf('fc', 'in')).toBe(4);
   });
 });

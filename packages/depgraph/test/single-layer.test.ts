@@ -5,21 +5,29 @@ import {
   DependencyGraph,
   findBrokenNodes,
   LayerError,
+  pruneBatchnormInChannels,
   pruneBatchnormOutChannels,
   pruneConvInChannels,
   pruneConvOutChannels,
   pruneConvTransposeInChannels,
   pruneConvTransposeOutChannels,
+  pruneDepthwiseConvInChannels,
   pruneDepthwiseConvOutChannels,
+  pruneEmbeddingInChannels,
   pruneEmbeddingOutChannels,
+  pruneGroupnormInChannels,
   pruneGroupnormOutChannels,
+  pruneInstancenormInChannels,
   pruneInstancenormOutChannels,
+  pruneLayernormInChannels,
   pruneLayernormOutChannels,
   pruneLinearInChannels,
   pruneLinearOutChannels,
   pruneLstmInChannels,
   pruneLstmOutChannels,
+  pruneParameterInChannels,
   pruneParameterOutChannels,
+  prunePreluInChannels,
   prunePreluOutChannels,
   pruningFunctions,
 } from '@onnx-pruning/depgraph';
@@ -112,6 +120,19 @@ describe('every kind of layer', () => {
   it('every function has a kind of layer and a side, and says its name', () => {
     for (const fn of pruningFunctions)
       expect(fn.name).toMatch(new RegExp(`^prune.*${fn.side === 'out' ? 'Out' : 'In'}Channels$`));
+  });
+});
+
+describe('second names', () => {
+  it('mean the same where inputs and outputs are the same channels', () => {
+    expect(pruneBatchnormInChannels).toBe(pruneBatchnormOutChannels);
+    expect(pruneDepthwiseConvInChannels).toBe(pruneDepthwiseConvOutChannels);
+    expect(pruneLayernormInChannels).toBe(pruneLayernormOutChannels);
+    expect(pruneGroupnormInChannels).toBe(pruneGroupnormOutChannels);
+    expect(pruneInstancenormInChannels).toBe(pruneInstancenormOutChannels);
+    expect(prunePreluInChannels).toBe(prunePreluOutChannels);
+    expect(pruneEmbeddingInChannels).toBe(pruneEmbeddingOutChannels);
+    expect(pruneParameterInChannels).toBe(pruneParameterOutChannels);
   });
 });
 

@@ -163,6 +163,24 @@ const ones: readonly OperatorCase[] = [
     groups: ['conv1 out 8, last in 8'],
   },
   {
+    name: 'Squeeze: without axes, pruned to one channel, which is not dropped',
+    opset: 13,
+    build: (b) => {
+      const pooled = b.node('GlobalAveragePool', [conv(b, 'conv1', image(b, 2), 3, 2)]);
+      lastLinear(b, b.node('Squeeze', [pooled]), 2);
+    },
+    groups: ['conv1 out 2, last in 2'],
+  },
+  {
+    name: 'Squeeze: before opset 13, without axes, pruned to one channel, which is not dropped',
+    opset: 11,
+    build: (b) => {
+      const pooled = b.node('GlobalAveragePool', [conv(b, 'conv1', image(b, 2), 3, 2)]);
+      lastLinear(b, b.node('Squeeze', [pooled]), 2);
+    },
+    groups: ['conv1 out 2, last in 2'],
+  },
+  {
     name: 'Unsqueeze 1: features become an image of one place, axes in an attribute',
     opset: 11,
     build: (b) => {

@@ -191,6 +191,16 @@ function equateKeeping(
   });
 }
 
+/** Without axes Squeeze drops every axis of one element: those that pruning left with one are told apart by axes. */
+function stateSqueezedAxes(ctx: ResizeContext): void {
+  const dims = ctx.oldIn(0);
+  const dropped = squeezedAxes(ctx, dims) ?? [];
+  const appeared = ctx.newIn(0).some((size, axis) => size === 1 && dims[axis] !== 1);
+  if (statedAxes(ctx).stated || !appeared) return;
+  if (ctx.opset < 13) ctx.setInts('axes', dropped);
+  else ctx.replaceConstant(AXES, dropped, [dropped.length]);
+}
+
 const squeeze: OperatorRecord = {
   domain: '',
   opType: 'Squeeze',
@@ -212,7 +222,7 @@ const squeeze: OperatorRecord = {
     const dropped = (squeezedAxes(ctx, dims) ?? []).map((axis) => axisOf(axis, axes.length));
     equateKeeping(ctx, axes, ctx.out(0), dropped);
   },
-  resize: nothing,
+  resize: stateSqueezedAxes,
   macs: noMacs,
   layer: noLayer,
 };
