@@ -5,9 +5,9 @@
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { countOpsAndParams } from '@onnx-pruning/depgraph';
+import { countOpsAndParams } from '@onnx-pruning/cost';
 import { type Model, parseModel } from '@onnx-pruning/onnx';
-import { verify } from '@onnx-pruning/runtime';
+import { verify } from '@onnx-pruning/proof';
 import {
   channelsOf,
   channelsOfLayer,

@@ -2,13 +2,8 @@
  * Compares the engine with recorded results of Torch-Pruning: groups, scores, and the channels that 15 pruner runs
  * remove. Used by the tests on small models and by `npm run check-reference` on any folder of models.
  */
-import {
-  countOpsAndParams,
-  DependencyGraph,
-  type Group,
-  type LayerCount,
-  pruneConvOutChannels,
-} from '@onnx-pruning/depgraph';
+import { countOpsAndParams, type LayerCount } from '@onnx-pruning/cost';
+import { DependencyGraph, type Group, pruneConvOutChannels } from '@onnx-pruning/depgraph';
 import type { Model } from '@onnx-pruning/onnx';
 import {
   BasePruner,

@@ -3,7 +3,7 @@ import { statSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { countOpsAndParams } from '@onnx-pruning/depgraph';
+import { countOpsAndParams } from '@onnx-pruning/cost';
 import { loadModel, saveModel } from '@onnx-pruning/onnx';
 import { availableExecutionProviders, benchmark, ExecutionProviderError } from '@onnx-pruning/runtime';
 import { type BenchmarkCase, COMPARED, SCALED } from './cases.ts';

@@ -1,4 +1,4 @@
-import { countOpsAndParams } from '@onnx-pruning/depgraph';
+import { countOpsAndParams } from '@onnx-pruning/cost';
 import { buildDenseNet } from '@onnx-pruning/models';
 import { encodeModel, parseModel } from '@onnx-pruning/onnx';
 import { BasePruner, GroupMagnitudeImportance } from '@onnx-pruning/pruning';

@@ -1,9 +1,9 @@
 /** The engine against recorded results of Torch-Pruning 1.6.1 on the same weights. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { countOpsAndParams } from '@onnx-pruning/depgraph';
+import { countOpsAndParams } from '@onnx-pruning/cost';
 import { type Model, parseModel } from '@onnx-pruning/onnx';
-import { verify } from '@onnx-pruning/runtime';
+import { verify } from '@onnx-pruning/proof';
 import {
   channelsOf,
   channelsOfLayer,

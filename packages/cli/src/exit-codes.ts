@@ -1,6 +1,6 @@
 /** What the exit code of a command says, and which error leads to which. It must not print. */
 import { OnnxPruningError } from '@onnx-pruning/onnx';
-import { EquivalenceError } from '@onnx-pruning/runtime';
+import { EquivalenceError } from '@onnx-pruning/proof';
 import { CommanderError } from 'commander';
 
 /** Exit codes of every verb. */

@@ -3,8 +3,10 @@
  * writes nothing unless the check has passed.
  */
 import { statSync } from 'node:fs';
-import { countOpsAndParams, ShapeError } from '@onnx-pruning/depgraph';
+import { countOpsAndParams } from '@onnx-pruning/cost';
+import { ShapeError } from '@onnx-pruning/depgraph';
 import { checkModel, loadModel, type Model, OnnxPruningError } from '@onnx-pruning/onnx';
+import { EquivalenceError, type Verification, verify } from '@onnx-pruning/proof';
 import {
   BasePruner,
   GroupMagnitudeImportance,
@@ -12,19 +14,10 @@ import {
   type Plan,
   type PrunerOptions,
 } from '@onnx-pruning/pruning';
-import {
-  type BenchmarkResult,
-  benchmark,
-  EquivalenceError,
-  runModel,
-  SessionError,
-  type Verification,
-  verify,
-  withSession,
-} from '@onnx-pruning/runtime';
+import { type Refusal, refusalsOf, showRefusals } from '@onnx-pruning/report';
+import { type BenchmarkResult, benchmark, runModel, SessionError, withSession } from '@onnx-pruning/runtime';
 import { checkDestinations, type Destinations, type Written, writeResults } from './destinations.ts';
 import { type GivenShape, resolveInputShapes } from './input-shapes.ts';
-import { type Refusal, refusalsOf, showRefusals } from './refusals.ts';
 
 /** Everything that the verb `prune` can be told. */
 export interface PruneJob {

@@ -1,7 +1,8 @@
 /** Says what a prune job did: as text for people, as JSON for programs. It must not compute what the job has not found. */
+
+import { showRefusals } from '@onnx-pruning/report';
 import Table from 'cli-table3';
 import type { Cost, PruneResult } from './prune-job.ts';
-import { showRefusals } from './refusals.ts';
 import type { Colours } from './terminal.ts';
 
 const INVISIBLE_BORDERS = Object.fromEntries(

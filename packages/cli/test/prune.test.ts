@@ -5,8 +5,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadModel, tensorDims } from '@onnx-pruning/onnx';
+import { verify } from '@onnx-pruning/proof';
 import type { Plan } from '@onnx-pruning/pruning';
-import { verify } from '@onnx-pruning/runtime';
 import { flattenedNet, run, saved, smallNet, temporaryFolder } from './harness.ts';
 
 const tinyResnet = join(__dirname, '..', '..', 'onnx', 'test', 'data', 'tiny-resnet.onnx');

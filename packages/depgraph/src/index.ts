@@ -1,16 +1,5 @@
-export { type AdjacencyOptions, drawDependencyGraph, drawGroups } from './adjacency.ts';
-export { type Analysis, analyse, mixingsOf, termOf } from './analysis.ts';
-export { type Cost, CostModel } from './cost-model.ts';
-export {
-  type CountConvention,
-  CountError,
-  type CountOptions,
-  countOpsAndParams,
-  type LayerCount,
-  type LayerWiseCount,
-  type ModelCount,
-} from './count.ts';
-export { registryWith } from './customized.ts';
+/** The public names of the dependency graph. */
+export { type Analysis, analyse, mixingsOf, termOf } from './analysis/analysis.ts';
 export {
   type AllGroupsOptions,
   type BuildOptions,
@@ -18,13 +7,13 @@ export {
   type GroupSelection,
   type HistoryEntry,
   isRootLayer,
-} from './dependency-graph.ts';
-export { type DotOptions, dependencyGraphToDot, groupsToDot } from './dot.ts';
-export type { Consumption, Mixing } from './equations.ts';
-export { gatherAxes, type RawTensor } from './gather.ts';
-export { type Dependency, Group, type GroupItem, indexPairs } from './group.ts';
-export type { IndexPairs } from './index-pairs.ts';
-export { forEachCell, KeptIndices } from './kept.ts';
+} from './groups/dependency-graph.ts';
+export { channelsOn, type Edge, edgesOf, type Vertex, verticesOf } from './groups/dependency-view.ts';
+export { type Dependency, Group, type GroupItem, type GroupOwner, indexPairs } from './groups/group.ts';
+export type { IndexPairs } from './groups/index-pairs.ts';
+export * from './groups/pruning-function.ts';
+export { emptiedAxis, primaryLeaves, type RemovedCells, removalOf } from './groups/selection.ts';
+export { type BrokenNode, findBrokenNodes, pruneLayerAlone } from './groups/single-layer.ts';
 export {
   type LayerAxis,
   LayerError,
@@ -34,15 +23,17 @@ export {
   type Side,
   traceOrder,
   type UnwrappedParameter,
-} from './layers.ts';
-export { type AxisLayout, type AxisLayouts, indexOfChannel, type LeafPlaces } from './layout.ts';
-export { nodeLabel } from './node-view.ts';
-export { printCount } from './print-count.ts';
-export * from './pruning-function.ts';
-export { type LeafRemoval, RewriteError, removeChannels } from './rewrite.ts';
-export { emptiedAxis, primaryLeaves, type RemovedCells, removalOf } from './selection.ts';
-export { type InputShapes, inferShapes, ShapeError, type ShapeTable } from './shapes.ts';
-export { type BrokenNode, findBrokenNodes, pruneLayerAlone } from './single-layer.ts';
+} from './layers/layers.ts';
+export { isVector } from './layers/unshare.ts';
+export { gatherAxes, type RawTensor } from './rewrite/gather.ts';
+export { RewriteError, removeChannels } from './rewrite/rewrite.ts';
+export { registryWith } from './shapes/customized.ts';
+export { GraphNodeView, nodeLabel } from './shapes/node-view.ts';
+export { type InputShapes, inferShapes, opsetOf, ShapeError, type ShapeTable } from './shapes/shapes.ts';
+export type { Consumption, Mixing } from './terms/equations.ts';
+export { forEachCell, KeptIndices } from './terms/kept.ts';
+export { type AxisLayout, type AxisLayouts, indexOfChannel, type LeafPlaces } from './terms/layout.ts';
+export { type LeafRemoval, SizesAfter } from './terms/sizes-after.ts';
 export {
   type DimTerm,
   type FixedReason,
@@ -53,5 +44,5 @@ export {
   numericSize,
   originalSize,
   printTerm,
-} from './term.ts';
-export { TermUniverse } from './unify.ts';
+} from './terms/term.ts';
+export { TermUniverse } from './terms/unify.ts';

@@ -1,6 +1,7 @@
 /** Pruning one layer alone, and saying which neighbours no longer fit and how to mend them. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { attrInt, DataType, GraphBuilder, type Model, parseModel, readNumbers, tensorDims } from '@onnx-pruning/onnx';
 import {
   DependencyGraph,
   findBrokenNodes,
@@ -30,8 +31,7 @@ import {
   prunePreluInChannels,
   prunePreluOutChannels,
   pruningFunctions,
-} from '@onnx-pruning/depgraph';
-import { attrInt, DataType, GraphBuilder, type Model, parseModel, readNumbers, tensorDims } from '@onnx-pruning/onnx';
+} from '../src/index.ts';
 
 const counted = (n: number): Float32Array => Float32Array.from({ length: n }, (_, i) => i);
 const dimsOf = (model: Model, name: string): number[] =>

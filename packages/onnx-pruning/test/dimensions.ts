@@ -4,8 +4,8 @@
  */
 import { DependencyGraph, type DimTerm, forEachCell, Group, type LayerAxis, leavesOf } from '@onnx-pruning/depgraph';
 import type { Model } from '@onnx-pruning/onnx';
+import { type Verification, verify } from '@onnx-pruning/proof';
 import { createPlan } from '@onnx-pruning/pruning';
-import { type Verification, verify } from '@onnx-pruning/runtime';
 
 /** A dimension, and the first layer in graph order that holds it. */
 export interface Dimension {

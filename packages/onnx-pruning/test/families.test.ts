@@ -2,11 +2,12 @@
  * What exporters really write, of every family of convolutional networks: pruned at several ratios, with and without
  * rounding, every file computes what it should; and the groups offered are as many as the architecture has.
  */
-import { countOpsAndParams, DependencyGraph } from '@onnx-pruning/depgraph';
+import { countOpsAndParams } from '@onnx-pruning/cost';
+import { DependencyGraph } from '@onnx-pruning/depgraph';
 import { buildDenseNet121, buildResNet18, listSkeletons, loadSkeleton, type SkeletonInfo } from '@onnx-pruning/models';
 import { type Model, tensorSize } from '@onnx-pruning/onnx';
+import { verify } from '@onnx-pruning/proof';
 import { BasePruner, GroupMagnitudeImportance } from '@onnx-pruning/pruning';
-import { verify } from '@onnx-pruning/runtime';
 
 const RATIOS = [0.1, 0.3, 0.5, 0.7];
 const ROUND_TO = 8;

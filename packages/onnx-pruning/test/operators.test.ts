@@ -7,8 +7,9 @@ import { join } from 'node:path';
 import { DependencyGraph, inferShapes } from '@onnx-pruning/depgraph';
 import { checkModel, GraphBuilder, type Model } from '@onnx-pruning/onnx';
 import { OperatorRegistry, standardOperators } from '@onnx-pruning/ops';
+import { verify } from '@onnx-pruning/proof';
 import { createPlan } from '@onnx-pruning/pruning';
-import { randomInputs, runWithIntermediates, verify } from '@onnx-pruning/runtime';
+import { randomInputs, runWithIntermediates } from '@onnx-pruning/runtime';
 import type { OperatorCase } from '../../ops/cases/case.ts';
 import { describeGroups, halvesOfAllGroups } from './every-group.ts';
 

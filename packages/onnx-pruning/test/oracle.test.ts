@@ -15,8 +15,9 @@ import {
   tensorBytes,
   tensorDims,
 } from '@onnx-pruning/onnx';
+import { assertVerified, EquivalenceError, type Verification, verify } from '@onnx-pruning/proof';
 import { createPlan, type Plan } from '@onnx-pruning/pruning';
-import { assertVerified, EquivalenceError, SessionError, type Verification, verify } from '@onnx-pruning/runtime';
+import { SessionError } from '@onnx-pruning/runtime';
 import { conv, lastConv, linear } from '../../ops/cases/blocks.ts';
 
 /** conv1 (8) -> bn -> relu -> conv2 (8) added to it; concatenated with conv3 (6) -> conv4 (5) -> flatten -> fc. */

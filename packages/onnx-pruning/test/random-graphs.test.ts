@@ -20,6 +20,7 @@ import {
   parseModel,
   type Random,
 } from '@onnx-pruning/onnx';
+import { verify } from '@onnx-pruning/proof';
 import {
   applyPlan,
   BasePruner,
@@ -30,7 +31,6 @@ import {
   type PrunerOptions,
   RandomImportance,
 } from '@onnx-pruning/pruning';
-import { verify } from '@onnx-pruning/runtime';
 import fc from 'fast-check';
 import { askableGroups } from './random/askable.ts';
 import { buildProgram, type Program, programs, stepNames } from './random/program.ts';

@@ -4,8 +4,8 @@
  */
 import { DependencyGraph } from '@onnx-pruning/depgraph';
 import { checkModel, GraphBuilder, type Model } from '@onnx-pruning/onnx';
+import { verify } from '@onnx-pruning/proof';
 import { BasePruner, GroupMagnitudeImportance } from '@onnx-pruning/pruning';
-import { verify } from '@onnx-pruning/runtime';
 import { parameter, project } from '../../ops/cases/blocks.ts';
 import {
   apart,

@@ -5,8 +5,8 @@
 import { DependencyGraph, pruneConvOutChannels } from '@onnx-pruning/depgraph';
 import { loadSkeleton } from '@onnx-pruning/models';
 import { GraphBuilder, type Model } from '@onnx-pruning/onnx';
+import { verify } from '@onnx-pruning/proof';
 import { createPlan } from '@onnx-pruning/pruning';
-import { verify } from '@onnx-pruning/runtime';
 import { conv, image, lastConv, lastLinear, linear, parameter } from '../../ops/cases/blocks.ts';
 import { describeGroups, halvesOfAllGroups } from './every-group.ts';
 

@@ -42,6 +42,5 @@ export {
   normalize,
   reduceMembers,
 } from './reduction.ts';
-export { referenceModel } from './reference-model.ts';
 export { linearScheduler, type Scheduler } from './scheduler.ts';
 export { type SoftPruning, SoftPruningError, softPrune } from './soft-pruning.ts';

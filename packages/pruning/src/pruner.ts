@@ -3,8 +3,8 @@
  * The algorithm and the option names are those of Torch-Pruning's BasePruner, so that the same model and options give
  * the same channels.
  */
+import { CostModel } from '@onnx-pruning/cost';
 import {
-  CostModel,
   DependencyGraph,
   type DimTerm,
   type Group,

@@ -1,10 +1,10 @@
 /** Budgets: what the pruned model costs is measured on the model itself, not taken from the pruner. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { countOpsAndParams } from '@onnx-pruning/depgraph';
+import { countOpsAndParams } from '@onnx-pruning/cost';
 import { encodeModel, GraphBuilder, type Model, parseModel } from '@onnx-pruning/onnx';
-import { BasePruner, GroupMagnitudeImportance, OptionError, type PrunerOptions } from '@onnx-pruning/pruning';
-import { verify } from '@onnx-pruning/runtime';
+import { verify } from '@onnx-pruning/proof';
+import { BasePruner, GroupMagnitudeImportance, OptionError, type PrunerOptions } from '../src/index.ts';
 
 const folder = join(__dirname, '..', '..', '..', 'bench', 'reference');
 const load = (): Model => parseModel(readFileSync(join(folder, 'tiny-mobilenet.onnx')));

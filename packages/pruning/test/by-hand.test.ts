@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { DependencyGraph, pruneConvInChannels, pruneConvOutChannels } from '@onnx-pruning/depgraph';
 import { encodeModel, GraphBuilder, type Model, parseModel, setTensorBytes, tensorDims } from '@onnx-pruning/onnx';
 import type { LayerKind } from '@onnx-pruning/ops';
+import { verify } from '@onnx-pruning/proof';
 import {
   BasePruner,
   BNScaleImportance,
@@ -19,8 +20,7 @@ import {
   OptionError,
   type PrunerOptions,
   RandomImportance,
-} from '@onnx-pruning/pruning';
-import { verify } from '@onnx-pruning/runtime';
+} from '../src/index.ts';
 
 const folder = join(__dirname, '..', '..', '..', 'bench', 'reference');
 const load = (name = 'tiny-resnet'): Model => parseModel(readFileSync(join(folder, `${name}.onnx`)));

@@ -1,8 +1,8 @@
 /** Choosing channels inside groups: the same in every group, or independently. */
 import { DependencyGraph, LayerError, pruneConvOutChannels } from '@onnx-pruning/depgraph';
 import { GraphBuilder, type Model } from '@onnx-pruning/onnx';
-import { applyPlan, BasePruner, GroupMagnitudeImportance, maskModel, type Plan } from '@onnx-pruning/pruning';
-import { compareModels, verify } from '@onnx-pruning/runtime';
+import { compareModels, verify } from '@onnx-pruning/proof';
+import { applyPlan, BasePruner, GroupMagnitudeImportance, maskModel, type Plan } from '../src/index.ts';
 
 /** Two groups of 4 channels whose importance runs in opposite directions: 0 is least in the first, 3 in the second. */
 const MAGNITUDES = [1, 2, 3, 4, 40, 30, 20, 10];

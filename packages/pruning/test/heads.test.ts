@@ -1,8 +1,8 @@
 /** Attention heads: found in the graph, pruned whole or inside, and never half. */
 import { DependencyGraph, LayerError, pruneLinearOutChannels, pruneParameterOutChannels } from '@onnx-pruning/depgraph';
 import { createRandom, GraphBuilder, type Model } from '@onnx-pruning/onnx';
-import { BasePruner, GroupMagnitudeImportance, OptionError, type PrunerOptions } from '@onnx-pruning/pruning';
-import { verify } from '@onnx-pruning/runtime';
+import { verify } from '@onnx-pruning/proof';
+import { BasePruner, GroupMagnitudeImportance, OptionError, type PrunerOptions } from '../src/index.ts';
 
 const FEATURES = 12;
 const HEAD_DIM = 6;

@@ -9,9 +9,9 @@ import {
   readNumbers,
   tensorBytes,
 } from '@onnx-pruning/onnx';
-import { compareModels } from '@onnx-pruning/runtime';
+import { compareModels, referenceModel } from '@onnx-pruning/proof';
 import { conv, lastConv, linear } from '../../ops/cases/blocks.ts';
-import { createPlan, maskModel, type Plan, PlanError, referenceModel } from '../src/index.ts';
+import { createPlan, maskModel, type Plan, PlanError } from '../src/index.ts';
 
 /** conv1 (8) -> bn -> relu -> grouped (8, 2 groups) added to it -> flatten -> fc. */
 function network(): Model {

@@ -1,7 +1,8 @@
 /** Plans: what they say of a small network, that they replay, and that they are refused by any other model. */
 import { DependencyGraph, pruneConvOutChannels } from '@onnx-pruning/depgraph';
 import { encodeModel, GraphBuilder, type Model } from '@onnx-pruning/onnx';
-import { applyPlan, createPlan, maskModel, type Plan, PlanError, referenceModel } from '../src/index.ts';
+import { referenceModel } from '@onnx-pruning/proof';
+import { applyPlan, createPlan, maskModel, type Plan, PlanError } from '../src/index.ts';
 import { chain, convOf } from './networks.ts';
 
 /** x (2) -> conv1 (4) -> bn1, flattened over 1 x 2 places -> fc (3); conv1 without bias. */

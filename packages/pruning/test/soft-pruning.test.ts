@@ -2,7 +2,7 @@
 import { DependencyGraph, type Group, pruneConvOutChannels } from '@onnx-pruning/depgraph';
 import { buildDenseNet, buildResNet } from '@onnx-pruning/models';
 import { DataType, encodeModel, GraphBuilder, type Model, makeAttribute, readNumbers } from '@onnx-pruning/onnx';
-import { compareModels, verify } from '@onnx-pruning/runtime';
+import { compareModels, verify } from '@onnx-pruning/proof';
 import { applyPlan, BasePruner, GroupMagnitudeImportance, softPrune } from '../src/index.ts';
 
 const counting = (size: number): Float32Array => Float32Array.from({ length: size }, (_, i) => i + 1);

@@ -8,6 +8,7 @@ import {
   DependencyGraph,
   type DimTerm,
   type Group,
+  type GroupOwner,
   indexPairs,
   KeptIndices,
   numericSize,
@@ -176,7 +177,7 @@ function checkOptions({
   return { statistic, groupReduction, normalizer };
 }
 
-function termAt(graph: DependencyGraph, { value, axis }: MeasuringPoint): DimTerm | undefined {
+function termAt(graph: GroupOwner, { value, axis }: MeasuringPoint): DimTerm | undefined {
   return graph.analysis.terms.axes.get(value)?.[axis];
 }
 

@@ -5,7 +5,6 @@ export {
   type ActivationStatistic,
 } from './activation-importance.ts';
 export * from './benchmark.ts';
-export * from './compare.ts';
 export { deviceName, onnxruntimeVersion } from './device.ts';
 export { ExecutionProviderError, FeedError, SessionError } from './errors.ts';
 export type { ValueInfo } from './feeds.ts';
@@ -25,7 +24,6 @@ export {
 export * from './run-both.ts';
 export { createSession, type Session, withSession } from './session.ts';
 export * from './stats.ts';
-export { type Tolerance, toleranceFor } from './tolerance.ts';
 export {
   elementCount,
   isCarried,
@@ -35,4 +33,3 @@ export {
   type ValueData,
   valueNumbers,
 } from './values.ts';
-export { assertVerified, EquivalenceError, type Verification, type VerifyOptions, verify } from './verify.ts';

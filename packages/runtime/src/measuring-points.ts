@@ -2,7 +2,7 @@
  * Where the channels of a group are seen at work: the values from which they are consumed, that is after normalization
  * and activation. Runs nothing.
  */
-import { type DependencyGraph, type DimTerm, type Group, leavesOf } from '@onnx-pruning/depgraph';
+import { type DimTerm, type Group, type GroupOwner, leavesOf } from '@onnx-pruning/depgraph';
 import type { NodeProto } from '@onnx-pruning/onnx';
 
 /** One axis of one value. */
@@ -23,7 +23,7 @@ export class MeasuringPoints {
   readonly #byLeaf: ReadonlyMap<DimTerm, readonly MeasuringPoint[]>;
 
   /** Values that are summed over along a free axis; the outputs of layers whose channels nothing sums over. */
-  constructor(graph: DependencyGraph) {
+  constructor(graph: GroupOwner) {
     const { terms, shapes } = graph.analysis;
     const consumed = new PointTable(graph);
     for (const { node, input, axis } of terms.consumptions) {
@@ -56,10 +56,10 @@ export class MeasuringPoints {
 
 class PointTable {
   readonly byLeaf = new Map<DimTerm, MeasuringPoint[]>();
-  readonly #graph: DependencyGraph;
+  readonly #graph: GroupOwner;
   readonly #known = new Map<string, { nodes: NodeProto[] }>();
 
-  constructor(graph: DependencyGraph) {
+  constructor(graph: GroupOwner) {
     this.#graph = graph;
   }
 

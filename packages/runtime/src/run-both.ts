@@ -2,7 +2,6 @@
  * Runs two models on the same inputs: the building block of every check that one computes what the other computes.
  * It must not know why they should agree.
  */
-import { type CompareOptions, type Comparison, compareOutputs } from './compare.ts';
 import { type RandomInputOptions, randomInputs } from './inputs.ts';
 import type { ModelSource } from './model-source.ts';
 import type { SessionOptions } from './ort.ts';
@@ -38,16 +37,6 @@ export async function runBoth(
   });
   const second = await withSession(candidate, options, (session) => session.run(first.feeds));
   return { feeds: first.feeds, reference: first.results, candidate: second };
-}
-
-/** `compareOutputs` of what `runBoth` returns. */
-export async function compareModels(
-  reference: ModelSource,
-  candidate: ModelSource,
-  options: RunBothOptions & CompareOptions = {},
-): Promise<Comparison> {
-  const results = await runBoth(reference, candidate, options);
-  return compareOutputs(results.reference, results.candidate, options);
 }
 
 /** Runs a model once, on random inputs unless `feeds` are given. */

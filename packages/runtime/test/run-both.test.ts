@@ -1,5 +1,6 @@
 import { DataType } from '@onnx-pruning/onnx';
-import { compareModels, makeValue, runBoth, runModel, runWithIntermediates, type TensorValue } from '../src/index.ts';
+import { compareModels } from '@onnx-pruning/proof';
+import { makeValue, runBoth, runModel, runWithIntermediates, type TensorValue } from '../src/index.ts';
 import { chainModel, identityModel, pairModel, scaleModel } from './models.ts';
 
 const x = makeValue(DataType.FLOAT, [1, 3], [1, -2, 4]);

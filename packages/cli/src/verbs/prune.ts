@@ -1,5 +1,5 @@
 /** The verb `prune`: its options and how its result is shown. The work is done by prune-job.ts. */
-import { assertVerified } from '@onnx-pruning/runtime';
+import { assertVerified } from '@onnx-pruning/proof';
 import { type Command, Option } from 'commander';
 import { collect, parseInputShape, parsePath, parsePositiveInteger, parseRatio, parseSeed } from '../parse-values.ts';
 import { type PruneJob, type PruneResult, runPruneJob } from '../prune-job.ts';

@@ -1,0 +1,146 @@
+/**
+ * Everything that is known of a model before it is pruned: shapes, solved terms and layers. One value that the later
+ * stages read; only `rewrite.ts` brings it up to date after channels were removed.
+ */
+import type { Model, NodeProto } from '@onnx-pruning/onnx';
+import type { OperatorRegistry } from '@onnx-pruning/ops';
+import {
+  collectLayers,
+  type LayerAxis,
+  LayerError,
+  type PrunableLayer,
+  type Side,
+  sideOf,
+  type UnwrappedParameter,
+  unwrappedLayer,
+} from '../layers/layers.ts';
+import { mergeCopies, unshareVectors } from '../layers/unshare.ts';
+import { type InputShapes, inferShapes, type ShapeTable } from '../shapes/shapes.ts';
+import { type Consumption, type Mixing, type SolvedTerms, type SolveOptions, solveTerms } from '../terms/equations.ts';
+import { chooseIndependently } from '../terms/families.ts';
+import { type DimTerm, find, forEachLeaf, numericSize } from '../terms/term.ts';
+import { OriginalGraph } from './original-graph.ts';
+
+export interface Analysis {
+  readonly model: Model;
+  readonly registry: OperatorRegistry;
+  readonly shapes: ShapeTable;
+  readonly terms: SolvedTerms;
+  /** The graph before anything was pruned. */
+  readonly original: OriginalGraph;
+  /** Layers in trace order. */
+  readonly layers: readonly PrunableLayer[];
+  /** Channel axes of layers that hold a leaf, in graph order. */
+  readonly uses: ReadonlyMap<DimTerm, readonly LayerAxis[]>;
+}
+
+/** Channels of a layer that lie in groups although no operator says so. */
+export interface ChannelGroups {
+  readonly layer: NodeProto;
+  readonly side: Side;
+  readonly groups: number;
+}
+
+export interface AnalysisOptions extends SolveOptions {
+  /** Bare parameters that are to be layers of their own. */
+  readonly unwrappedParameters?: readonly UnwrappedParameter[];
+  /** Whether groups may keep different channels (see families.ts). Default false. */
+  readonly independentGroups?: boolean;
+  readonly channelGroups?: readonly ChannelGroups[];
+}
+
+/**
+ * Analyses a model. Bytes are not touched; vectors that layers of different groups share are given copies (see
+ * unshare.ts).
+ */
+export function analyse(
+  model: Model,
+  registry: OperatorRegistry,
+  inputShapes: InputShapes = {},
+  options: AnalysisOptions = {},
+): Analysis {
+  const copies = unshareVectors(model);
+  const shapes = inferShapes(model, registry, inputShapes);
+  const terms = solveTerms(model, shapes, options);
+  const unneeded = copies.filter(({ original, copy }) => sameTerms(terms, original, copy.name ?? ''));
+  mergeCopies(model, unneeded);
+  for (const { copy } of unneeded) forget(shapes, terms, copy.name ?? '');
+  const layers = collectLayers(model, shapes, terms.axes);
+  for (const given of options.unwrappedParameters ?? []) layers.push(unwrappedLayer(model, shapes, terms.axes, given));
+  for (const { layer, side, groups } of options.channelGroups ?? []) groupChannels(layers, terms, layer, side, groups);
+  if (options.independentGroups) chooseIndependently(terms, shapes);
+  const original = new OriginalGraph(model, shapes);
+  return { model, registry, shapes, terms, original, layers, uses: collectUses(model, layers) };
+}
+
+/**
+ * Writes the channels of a layer as groups x channels of a group, so that every group loses the same local channels.
+ * @throws LayerError when the layer has no such channels or they do not divide
+ */
+function groupChannels(
+  layers: readonly PrunableLayer[],
+  terms: SolvedTerms,
+  node: NodeProto,
+  side: Side,
+  groups: number,
+): void {
+  const layer = layers.find((candidate) => candidate.node === node);
+  if (!layer)
+    throw new LayerError('NOT_PRUNABLE', 'channel groups are given for a node without channels', { node: node.name });
+  const { term } = sideOf(layer, side);
+  const size = numericSize(term);
+  const factored = size % groups === 0 && terms.universe.factor(term, size / groups, { node: layer.name });
+  if (factored) return;
+  throw new LayerError('CHANNEL_GROUPS', `the ${side}put channels cannot be divided into groups`, {
+    node: layer.name,
+    operator: node.opType,
+    expected: `a divisor of ${size}`,
+    actual: groups,
+    repair: 'Give the number of groups or heads that the layer really has.',
+  });
+}
+
+function sameTerms(terms: SolvedTerms, a: string, b: string): boolean {
+  const [x, y] = [terms.axes.get(a), terms.axes.get(b)];
+  return x !== undefined && y !== undefined && x.every((term, axis) => find(term) === find(y[axis]) || term.size === 1);
+}
+
+function forget(shapes: ShapeTable, terms: SolvedTerms, name: string): void {
+  shapes.values.delete(name);
+  shapes.constants.delete(name);
+  terms.axes.delete(name);
+}
+
+function collectUses(model: Model, layers: readonly PrunableLayer[]): Map<DimTerm, LayerAxis[]> {
+  const byNode = new Map<NodeProto, PrunableLayer[]>();
+  for (const layer of layers) byNode.set(layer.node, [...(byNode.get(layer.node) ?? []), layer]);
+  const uses = new Map<DimTerm, LayerAxis[]>();
+  for (const node of model.graph.node) {
+    for (const axis of (byNode.get(node) ?? []).flatMap((layer) => layer.axes)) {
+      const seen = new Set<DimTerm>();
+      forEachLeaf(axis.term, (leaf) => seen.add(leaf));
+      for (const leaf of seen) {
+        const list = uses.get(leaf);
+        if (list) list.push(axis);
+        else uses.set(leaf, [axis]);
+      }
+    }
+  }
+  return uses;
+}
+
+/** Nodes that compute a statistic over an axis holding one of the leaves: pruning them is not exact. */
+export function mixingsOf(analysis: Analysis, leaves: ReadonlySet<DimTerm>): Mixing[] {
+  return analysis.terms.mixings.filter((mixing) => holds(termOf(analysis, mixing), leaves));
+}
+
+/** The term that a consumption or mixing runs over. */
+export function termOf(analysis: Analysis, at: Consumption): DimTerm | undefined {
+  return analysis.terms.axes.get(at.node.input[at.input] ?? '')?.[at.axis];
+}
+
+function holds(term: DimTerm | undefined, leaves: ReadonlySet<DimTerm>): boolean {
+  let found = false;
+  if (term) forEachLeaf(find(term), (leaf) => (found ||= leaves.has(leaf)));
+  return found;
+}

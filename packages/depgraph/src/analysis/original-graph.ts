@@ -1,0 +1,150 @@
+/**
+ * The graph as it was analysed, kept beside the graph as it is now. Sizes that nodes state are always rewritten from
+ * here, with everything that was removed so far: the result does not depend on the steps in which it was removed, and
+ * nothing piles up. Only what was edited is kept twice, and that is small: weights are sliced where they are.
+ */
+import {
+  cloneProto,
+  constantTensors,
+  type Model,
+  type NodeProto,
+  outerReferences,
+  replaceConstant,
+  setTensorBytes,
+  subgraphs,
+  type TensorProto,
+  tensorBytes,
+  tensorDims,
+} from '@onnx-pruning/onnx';
+import type { ValueInfo } from '@onnx-pruning/ops';
+import { constantInfo, type ShapeTable } from '../shapes/shapes.ts';
+import type { Staged } from './staged.ts';
+
+export class OriginalGraph {
+  /** The nodes that were analysed, in order. */
+  readonly nodes: readonly NodeProto[];
+  /** What was known of every value. */
+  readonly values: Map<string, ValueInfo>;
+  readonly #model: Model;
+  readonly #shapes: ShapeTable;
+  readonly #uses: ReadonlyMap<string, number>;
+  /** Edited nodes as they were. */
+  readonly #nodes = new Map<NodeProto, NodeProto>();
+  /** Replaced constants as they were. */
+  readonly #constants = new Map<string, TensorProto>();
+  #added: readonly TensorProto[] = [];
+  #inserted: ReadonlySet<NodeProto> = new Set();
+
+  constructor(model: Model, shapes: ShapeTable) {
+    this.#model = model;
+    this.#shapes = shapes;
+    this.nodes = [...model.graph.node];
+    this.values = new Map(shapes.values);
+    this.#uses = countUses(model);
+  }
+
+  /** A node as it was. */
+  node(node: NodeProto): NodeProto {
+    return this.#nodes.get(node) ?? node;
+  }
+
+  /** The constants that were there, with their weights as they are and their sizes as they were. */
+  constants(): Map<string, TensorProto> {
+    const constants = new Map([...this.#shapes.constants, ...this.#constants]);
+    for (const { name = '' } of this.#added) constants.delete(name);
+    return constants;
+  }
+
+  /** What is known of a constant of `constants()`. */
+  constantInfo(name: string): ValueInfo | undefined {
+    return (this.#constants.has(name) ? this.values : this.#shapes.values).get(name);
+  }
+
+  /** Whether nothing but one input of one node uses the value. */
+  hasOneUse(name: string): boolean {
+    return this.#uses.get(name) === 1;
+  }
+
+  /** Puts staged edits in the place of all earlier ones. */
+  commit(staged: Staged): void {
+    const live = constantTensors(this.#model.graph);
+    this.#withdraw(staged, live);
+    this.#commitConstants(staged, live);
+    this.#commitNodes(staged);
+    for (const [name, info] of staged.values) this.#shapes.values.set(name, info);
+  }
+
+  #withdraw(staged: Staged, live: ReadonlyMap<string, TensorProto>): void {
+    const { values, constants, records } = this.#shapes;
+    for (const node of this.#inserted) {
+      records.delete(node);
+      for (const name of node.output) values.delete(name);
+    }
+    for (const { name = '' } of this.#added) {
+      constants.delete(name);
+      values.delete(name);
+    }
+    for (const [name, tensor] of this.#constants) if (!staged.replaced.has(name)) this.#write(name, tensor, live);
+  }
+
+  #commitConstants(staged: Staged, live: ReadonlyMap<string, TensorProto>): void {
+    const { graph } = this.#model;
+    for (const [name, tensor] of staged.constants) {
+      const now = this.#shapes.constants.get(name);
+      if (!now || now === tensor) continue;
+      if (staged.replaced.has(name) && !this.#constants.has(name)) {
+        const before = cloneProto(now);
+        this.#constants.set(name, before);
+        this.values.set(name, constantInfo(before));
+      }
+      this.#write(name, tensor, live);
+    }
+    const withdrawn = new Set(this.#added);
+    if (withdrawn.size > 0) graph.initializer = graph.initializer.filter((tensor) => !withdrawn.has(tensor));
+    graph.initializer.push(...staged.added);
+    for (const tensor of staged.added) this.#shapes.constants.set(tensor.name ?? '', tensor);
+    this.#added = staged.added;
+  }
+
+  /** Writes content into the tensor of the model that holds a constant. */
+  #write(name: string, content: TensorProto, live: ReadonlyMap<string, TensorProto>): void {
+    const now = this.#shapes.constants.get(name)!;
+    setTensorBytes(now, tensorDims(content), tensorBytes(content));
+    // Constant nodes may hold numbers in attributes instead of a tensor: what was edited is a copy then.
+    if (live.get(name) !== now) replaceConstant(this.#model.graph, name, now);
+  }
+
+  #commitNodes(staged: Staged): void {
+    const { graph } = this.#model;
+    for (const [node, before] of this.#nodes) assign(node, staged.nodes.get(node) ?? before);
+    for (const [node, edited] of staged.nodes) {
+      if (!this.#nodes.has(node)) this.#nodes.set(node, cloneProto(node));
+      assign(node, edited);
+    }
+    if (this.#inserted.size === 0 && staged.before.size === 0) return;
+    const withdrawn = this.#inserted;
+    graph.node = graph.node
+      .filter((node) => !withdrawn.has(node))
+      .flatMap((node) => [...(staged.before.get(node) ?? []), node]);
+    this.#inserted = new Set([...staged.before.values()].flat());
+  }
+}
+
+function assign(node: NodeProto, { input, attribute }: NodeProto): void {
+  node.input = [...input];
+  node.attribute = attribute;
+}
+
+/** How often every value is used: by nodes, by what subgraphs capture, and as graph outputs. */
+function countUses({ graph }: Model): Map<string, number> {
+  const uses = new Map<string, number>();
+  const use = (name: string): void => {
+    uses.set(name, (uses.get(name) ?? 0) + 1);
+  };
+  for (const node of graph.node) {
+    node.input.forEach(use);
+    subgraphs(node).flatMap(outerReferences).forEach(use);
+  }
+  for (const { name = '' } of graph.output) use(name);
+  return uses;
+}

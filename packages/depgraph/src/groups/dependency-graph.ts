@@ -1,0 +1,335 @@
+/**
+ * The entry point: builds the analysis of a model once and answers which channels are coupled. Pruning goes through
+ * here so that the analysis and the model stay together. Importance and policy are not its business.
+ */
+import type { Graph } from '@dagrejs/graphlib';
+import type { Layer, Model, NodeProto } from '@onnx-pruning/onnx';
+import type { OperatorRecord } from '@onnx-pruning/ops';
+import { type Analysis, analyse, type ChannelGroups } from '../analysis/analysis.ts';
+import {
+  axisOf,
+  type LayerAxis,
+  LayerError,
+  notALayer,
+  type PrunableLayer,
+  partOf,
+  sideOf,
+  type UnwrappedParameter,
+} from '../layers/layers.ts';
+import { removeChannels } from '../rewrite/rewrite.ts';
+import { registryWith } from '../shapes/customized.ts';
+import type { InputShapes } from '../shapes/shapes.ts';
+import { type DimTerm, leavesOf, numericSize } from '../terms/term.ts';
+import { dependencyGraphOf } from './dependency-view.ts';
+import { explainLayer } from './explain.ts';
+import { Group, type GroupOwner } from './group.ts';
+import type { PruningFunction } from './pruning-function.ts';
+import {
+  axisIndices,
+  cellsAt,
+  emptiedAxis,
+  fixedLayer,
+  outerLeaves,
+  primaryLeaves,
+  type RemovedCells,
+  removalOf,
+  renumbered,
+} from './selection.ts';
+import { Carriers, type Traversal, traverse } from './traversal.ts';
+
+export interface BuildOptions {
+  /** Shapes by input name, or sizes by symbol, where the file leaves them open. */
+  readonly inputShapes?: InputShapes;
+  /** Tensors by input name; only their `dims` are used. */
+  readonly exampleInputs?: Readonly<Record<string, { readonly dims: readonly number[] }>>;
+  /** Records of operators that the engine does not know, or other rules for those that it does. */
+  readonly customizedOperators?: readonly OperatorRecord[];
+  /** Bare parameters (position embeddings, layer scales) that are to be layers of their own, under their own names. */
+  readonly unwrappedParameters?: readonly UnwrappedParameter[];
+  /** Input channels that lie in groups although no operator says so: number of groups by layer name. */
+  readonly inChannelGroups?: Readonly<Record<string, number>>;
+  /** Output channels that lie in groups although no operator says so: number of groups by layer name. */
+  readonly outChannelGroups?: Readonly<Record<string, number>>;
+  /**
+   * How channels are chosen inside groups (of grouped convolutions, attention heads): `same` removes the same local
+   * channels from every group, as Torch-Pruning does; `independent` lets every group keep its own, equally many, which
+   * keeps more of what matters at the same cost. Numbers of groups and heads are fixed then. Default `same`.
+   */
+  readonly groupSelection?: GroupSelection;
+  /** Numbers of attention heads by layer name, where the graph does not show them. */
+  readonly numHeads?: Readonly<Record<string, number>>;
+}
+
+export type GroupSelection = 'same' | 'independent';
+
+export interface AllGroupsOptions {
+  /** Layers whose output channels stay; a group that would prune one is not offered. */
+  readonly ignoredLayers?: readonly (Layer | string)[];
+  /** Operator types of layers that may be the root of a group. Default: convolutions and fully connected layers. */
+  readonly rootOpTypes?: readonly string[];
+}
+
+/**
+ * One entry of the pruning history: root layer, whether output channels were pruned, root indices; and which of the
+ * layer's channel axes of that side, where it is not the first.
+ */
+export type HistoryEntry = readonly [layer: string, isOut: boolean, idxs: readonly number[], part?: number];
+
+const ROOT_KINDS: ReadonlySet<string> = new Set(['conv', 'depthwiseConv', 'convTranspose', 'linear', 'lstm']);
+
+/** Whether groups are named after such a layer: convolutions, fully connected and recurrent layers. */
+export function isRootLayer(layer: PrunableLayer): boolean {
+  return ROOT_KINDS.has(layer.spec.kind);
+}
+
+/** Which channels of a model are coupled (DepGraph, Fang et al., CVPR 2023), found by unification of dim terms. */
+export class DependencyGraph implements GroupOwner {
+  #analysis: Analysis | undefined;
+  #byNode = new Map<NodeProto, PrunableLayer>();
+  #byName = new Map<string, PrunableLayer>();
+  #carriers: Carriers | undefined;
+  #outer: ReadonlySet<DimTerm> | undefined;
+  #options: BuildOptions = {};
+  readonly #history: HistoryEntry[] = [];
+
+  /**
+   * Analyses the model. It is not changed and not copied: pruning a group edits it in place.
+   * @throws ShapeError where the model contradicts an operator's specification
+   */
+  buildDependency(model: Model, options: BuildOptions = {}): this {
+    const shapes: Record<string, readonly (number | string)[] | number> = { ...options.inputShapes };
+    for (const [name, { dims }] of Object.entries(options.exampleInputs ?? {})) shapes[name] = dims;
+    const registry = registryWith(options.customizedOperators ?? []);
+    this.#analysis = analyse(model, registry, shapes, {
+      channelGroups: channelGroupsOf(model, options),
+      independentGroups: options.groupSelection === 'independent',
+      unwrappedParameters: options.unwrappedParameters,
+    });
+    this.#options = { ...options, inputShapes: shapes, exampleInputs: undefined };
+    this.#carriers = undefined;
+    this.#outer = undefined;
+    const layers = this.#analysis.layers;
+    // Layers of bare parameters come last and share a node with others: the node's own layer answers for it.
+    this.#byNode = new Map([...layers].reverse().map((layer) => [layer.node, layer]));
+    this.#byName = new Map(layers.map((layer) => [layer.name, layer]));
+    return this;
+  }
+
+  /** @throws LayerError before buildDependency was called */
+  get analysis(): Analysis {
+    if (this.#analysis) return this.#analysis;
+    throw new LayerError('NOT_BUILT', 'this dependency graph has no model yet', {
+      repair: 'Call buildDependency(model) first.',
+    });
+  }
+
+  /** The options that this graph was built with; a graph of the same model built with them has the same groups. */
+  get buildOptions(): BuildOptions {
+    return this.#options;
+  }
+
+  get model(): Model {
+    return this.analysis.model;
+  }
+
+  /** Layers with parameters in trace order: from the outputs backwards. */
+  get layers(): readonly PrunableLayer[] {
+    return this.analysis.layers;
+  }
+
+  /** What was pruned so far, in order. */
+  pruningHistory(): readonly HistoryEntry[] {
+    return this.#history;
+  }
+
+  /** The graph in the sense of Torch-Pruning: an edge says that pruning its source triggers pruning its target. */
+  get graph(): Graph {
+    return dependencyGraphOf(this.analysis);
+  }
+
+  /** @throws LayerError where the layer has no parameters that could be pruned */
+  prunableLayer(layer: Layer | string): PrunableLayer {
+    const named = this.#byName.get(typeof layer === 'string' ? layer : layer.name);
+    if (named && (typeof layer === 'string' || layer.node === named.node)) return named;
+    const base = typeof layer === 'string' ? this.model.layer(layer) : layer;
+    const found = this.#byNode.get(base.node);
+    if (found) return found;
+    throw notALayer(base);
+  }
+
+  /** Channels of one side of a layer now. */
+  channelsOf(layer: Layer | string, side: 'out' | 'in'): number {
+    return numericSize(sideOf(this.prunableLayer(layer), side).term);
+  }
+
+  /**
+   * The group of coupled channels that pruning `idxs` of a layer takes along.
+   * @param idxs indices along the layer's channel axis, as it is now
+   * @throws LayerError for a layer of another kind, an index out of range or given twice, or a channel that may not change
+   */
+  getPruningGroup(layer: Layer | string, pruningFn: PruningFunction, idxs: readonly number[]): Group {
+    return this.groupOf(axisOf(this.prunableLayer(layer), pruningFn), idxs);
+  }
+
+  /** The group of all channels of one side of a layer that may change. */
+  getFullGroup(layer: Layer | string, pruningFn: PruningFunction): Group {
+    const root = axisOf(this.prunableLayer(layer), pruningFn);
+    const leaves = [...primaryLeaves(root.term)];
+    if (leaves.length === 0) throw fixedLayer(root);
+    return this.#fullGroup(root, leaves);
+  }
+
+  /**
+   * Prunes an unpruned model as a recorded history says.
+   * @throws LayerError where the history is of another model
+   */
+  loadPruningHistory(history: readonly HistoryEntry[]): void {
+    for (const [name, isOut, idxs, part] of history) {
+      this.groupOf(sideOf(this.prunableLayer(name), isOut ? 'out' : 'in', part), idxs).prune();
+    }
+  }
+
+  /** The group of channels `idxs` of one side of a layer. */
+  groupOf(root: LayerAxis, idxs: readonly number[]): Group {
+    return this.groupOfCells(root, cellsAt(root, idxs));
+  }
+
+  /** The group of channels of leaves, seen from one side of a layer that holds them. */
+  groupOfCells(root: LayerAxis, cells: RemovedCells): Group {
+    return new Group(this, root, axisIndices(root.term, cells), cells);
+  }
+
+  /** Whether every axis that the group touches keeps at least one channel. */
+  checkPruningGroup(group: Group): boolean {
+    group.assertFresh();
+    return emptiedAxis(this.analysis, removalOf([group.cells])) === undefined;
+  }
+
+  /**
+   * All groups with all their prunable channels, in the order of Torch-Pruning (traced from the outputs backwards).
+   * Every free dimension is in exactly one group. Groups may be pruned while iterating.
+   */
+  *getAllGroups(options: AllGroupsOptions = {}): Generator<Group> {
+    const ignored = new Set((options.ignoredLayers ?? []).map((layer) => this.prunableLayer(layer)));
+    const visited = new Set<DimTerm>();
+    for (const layer of this.layers) {
+      const { rootOpTypes } = options;
+      const isRoot = rootOpTypes ? rootOpTypes.includes(layer.node.opType ?? '') : isRootLayer(layer);
+      const root = layer.axes.find((axis) => axis.side === 'out');
+      if (!isRoot || !root || ignored.has(layer)) continue;
+      const leaves = [...primaryLeaves(root.term)].filter((leaf) => this.isOffered(leaf) && !visited.has(leaf));
+      if (leaves.length === 0) continue;
+      for (const leaf of leaves) visited.add(leaf);
+      const group = this.#fullGroup(root, leaves);
+      const refused = leaves.some((leaf) =>
+        this.analysis.uses.get(leaf)?.some((axis) => axis.side === 'out' && ignored.has(axis.layer)),
+      );
+      if (!refused) yield group;
+    }
+  }
+
+  /** Whether a free dimension is pruned by default: numbers of groups or heads whose inner channels are free are not. */
+  isOffered(leaf: DimTerm): boolean {
+    this.#outer ??= outerLeaves(this.layers);
+    return !this.#outer.has(leaf);
+  }
+
+  /**
+   * All groups of whole attention heads: of every number of heads that the graph shows (or `numHeads` states), all
+   * heads. In grouped-query attention key-value heads and the query heads of each are two dimensions, and both are here.
+   */
+  *getHeadGroups(options: Pick<AllGroupsOptions, 'ignoredLayers'> = {}): Generator<Group> {
+    const ignored = new Set((options.ignoredLayers ?? []).map((layer) => this.prunableLayer(layer)));
+    this.#outer ??= outerLeaves(this.layers);
+    for (const leaf of this.#outer) {
+      const uses = this.analysis.uses.get(leaf) ?? [];
+      const root = uses.find((axis) => axis.side === 'out' && axis.layer.spec.kind === 'linear');
+      const inConvolution = uses.some((axis) => CONVOLUTIONS.has(axis.layer.spec.kind));
+      const refused = uses.some((axis) => axis.side === 'out' && ignored.has(axis.layer));
+      if (root && !inConvolution && !refused) yield this.#fullGroup(root, [leaf]);
+    }
+  }
+
+  /** Free dimensions inside attention heads: the channels that every head has alike. */
+  channelsInHeads(): ReadonlySet<DimTerm> {
+    const heads = new Set([...this.getHeadGroups()].flatMap((group) => [...group.cells.keys()]));
+    const inside = this.layers
+      .flatMap(({ axes }) => axes)
+      .filter(({ term }) => leavesOf(term).some((leaf) => heads.has(leaf)));
+    return new Set(inside.flatMap(({ term }) => [...primaryLeaves(term)].filter((leaf) => !heads.has(leaf))));
+  }
+
+  /** Numbers of heads of every layer whose output channels lie in heads, by layer name. */
+  numHeads(): ReadonlyMap<string, number> {
+    const heads = new Map<string, number>();
+    const multiply = (axes: Iterable<LayerAxis>, count: number): void => {
+      for (const { layer, side } of axes)
+        if (side === 'out') heads.set(layer.name, (heads.get(layer.name) ?? 1) * count);
+    };
+    for (const group of this.getHeadGroups()) {
+      multiply(
+        group.items.map((item) => item.axis),
+        numericSize([...group.cells.keys()][0]),
+      );
+    }
+    for (const { children } of this.analysis.terms.families) {
+      const uses = this.analysis.uses.get(children[0]) ?? [];
+      if (!uses.some(({ layer }) => CONVOLUTIONS.has(layer.spec.kind))) multiply(uses, children.length);
+    }
+    return heads;
+  }
+
+  #fullGroup(root: LayerAxis, leaves: readonly DimTerm[]): Group {
+    return this.groupOfCells(root, new Map(leaves.map((leaf) => [leaf, allChannels(leaf)])));
+  }
+
+  /** Prunes several groups at once: every tensor is copied once. */
+  pruneGroups(groups: readonly Group[]): void {
+    for (const group of groups) group.assertFresh();
+    const removal = removalOf(groups.map((group) => group.cells));
+    const emptied = emptiedAxis(this.analysis, removal);
+    if (emptied) throw emptied;
+    const entries = historyOf(groups);
+    removeChannels(this.analysis, removal);
+    this.#history.push(...entries);
+  }
+
+  /** Why a layer, or some of its channels, cannot be pruned; and what its channels are coupled with. */
+  explain(layer: Layer | string): string {
+    return explainLayer(this.analysis, this.prunableLayer(layer));
+  }
+
+  /** How pruning a root reaches the other layers that hold its channels. */
+  traversalFrom(root: LayerAxis, leaves: ReadonlySet<DimTerm>): Traversal {
+    this.#carriers ??= new Carriers(this.analysis);
+    return traverse(this.#carriers, root, leaves);
+  }
+}
+
+const CONVOLUTIONS: ReadonlySet<string> = new Set(['conv', 'depthwiseConv', 'convTranspose']);
+
+function allChannels(leaf: DimTerm): Set<number> {
+  return new Set(Array.from({ length: numericSize(leaf) }, (_, channel) => channel));
+}
+
+function channelGroupsOf(model: Model, options: BuildOptions): ChannelGroups[] {
+  const read = (given: Readonly<Record<string, number>> | undefined, side: 'out' | 'in'): ChannelGroups[] =>
+    Object.entries(given ?? {}).map(([name, groups]) => ({ layer: model.layer(name).node, side, groups }));
+  return [
+    ...read(options.inChannelGroups, 'in'),
+    ...read(options.outChannelGroups, 'out'),
+    ...read(options.numHeads, 'out'),
+  ];
+}
+
+/** What pruning groups at once is as a history, in which every entry counts the channels that those before it left. */
+function historyOf(groups: readonly Group[]): HistoryEntry[] {
+  const gone = new Map<DimTerm, Set<number>>();
+  return groups.flatMap(({ root, idxs, cells }): HistoryEntry[] => {
+    const left = renumbered(root.term, idxs, gone);
+    for (const [leaf, channels] of cells) gone.set(leaf, new Set([...(gone.get(leaf) ?? []), ...channels]));
+    const entry = [root.layer.name, root.side === 'out', left] as const;
+    if (left.length === 0) return [];
+    return [partOf(root) > 0 ? [...entry, partOf(root)] : entry];
+  });
+}

@@ -1,0 +1,224 @@
+/**
+ * From indices along a layer's axis to channels of leaves, and back: which channels a request means, whether it may be
+ * asked, and whether every axis survives it. Changes nothing.
+ */
+import { tensorDims } from '@onnx-pruning/onnx';
+import type { Analysis } from '../analysis/analysis.ts';
+import { type LayerAxis, LayerError, type PrunableLayer } from '../layers/layers.ts';
+import { forEachCell } from '../terms/kept.ts';
+import type { LeafRemoval } from '../terms/sizes-after.ts';
+import { type DimTerm, find, fixedReasons, leavesOf, numericSize } from '../terms/term.ts';
+
+/** Channels of leaves that are to go. */
+export type RemovedCells = ReadonlyMap<DimTerm, ReadonlySet<number>>;
+
+/**
+ * The leaves through which an axis is pruned by default: in a product the innermost free factor that is not a number of
+ * groups, so that a grouped axis loses the same local channels in every group.
+ */
+export function primaryLeaves(term: DimTerm, into = new Set<DimTerm>()): Set<DimTerm> {
+  const root = find(term);
+  if (root.kind === 'leaf') into.add(root);
+  if (root.kind === 'sum' || root.kind === 'family') for (const part of root.children) primaryLeaves(part, into);
+  if (root.kind === 'product') {
+    const free = root.children.filter((factor) => leavesOf(factor).length > 0);
+    const channels = free.filter((factor) => leavesOf(factor).some((leaf) => leaf.role !== 'group'));
+    const chosen = channels.at(-1) ?? free.at(-1);
+    if (chosen) primaryLeaves(chosen, into);
+  }
+  return into;
+}
+
+/** Numbers of groups or heads that stand before free channels along some axis. */
+export function outerLeaves(layers: readonly PrunableLayer[]): Set<DimTerm> {
+  const outer = new Set<DimTerm>();
+  for (const { term } of layers.flatMap((layer) => layer.axes)) {
+    const primary = primaryLeaves(term);
+    for (const leaf of leavesOf(term)) if (leaf.role === 'group' && !primary.has(leaf)) outer.add(leaf);
+  }
+  return outer;
+}
+
+/**
+ * The channels that indices along an axis mean: those that have exactly these indices, if there are such (the same local
+ * channel of every group, or whole attention heads); else a unit is meant as a whole by any of its indices.
+ * @throws LayerError for an index out of range or given twice, or a channel that may not change
+ */
+export function cellsAt(root: LayerAxis, idxs: readonly number[]): RemovedCells {
+  checkIndices(root, idxs);
+  const wanted = new Set(idxs);
+  const primary = primaryLeaves(root.term);
+  const others = leavesOf(root.term).filter((leaf) => !primary.has(leaf));
+  for (const leaves of [primary, ...others.map((leaf) => new Set([leaf]))]) {
+    const cells = cellsWithin(root.term, leaves, wanted);
+    if (axisIndices(root.term, cells).length === wanted.size) return cells;
+  }
+  return cellsTouching(root, primary, wanted);
+}
+
+/** Channels of some leaves all of whose indices are wanted. */
+function cellsWithin(term: DimTerm, leaves: ReadonlySet<DimTerm>, wanted: ReadonlySet<number>): RemovedCells {
+  const within = new Map<DimTerm, Set<number>>();
+  const beyond = new Map<DimTerm, Set<number>>();
+  forEachCell(term, leaves, (leaf, channel, index) => {
+    const cells = wanted.has(index) ? within : beyond;
+    const channels = cells.get(leaf);
+    if (channels) channels.add(channel);
+    else cells.set(leaf, new Set([channel]));
+  });
+  for (const [leaf, channels] of within) for (const channel of beyond.get(leaf) ?? []) channels.delete(channel);
+  return new Map([...within].filter(([, channels]) => channels.size > 0));
+}
+
+/** Channels of some leaves that have a wanted index; every wanted index must be of one. */
+function cellsTouching(root: LayerAxis, leaves: ReadonlySet<DimTerm>, wanted: ReadonlySet<number>): RemovedCells {
+  const cells = new Map<DimTerm, Set<number>>();
+  const covered = new Set<number>();
+  forEachCell(root.term, leaves, (leaf, channel, index) => {
+    if (!wanted.has(index)) return;
+    covered.add(index);
+    const channels = cells.get(leaf);
+    if (channels) channels.add(channel);
+    else cells.set(leaf, new Set([channel]));
+  });
+  for (const index of wanted) if (!covered.has(index)) throw fixedChannel(root, index);
+  return cells;
+}
+
+/** Ascending indices along an axis that lie in some channels. */
+export function axisIndices(term: DimTerm, cells: RemovedCells): Int32Array {
+  const found: number[] = [];
+  forEachCell(term, new Set(cells.keys()), (leaf, channel, index) => {
+    if (cells.get(leaf)!.has(channel)) found.push(index);
+  });
+  // Leaves of one product or family come by the same index; else the order is right already.
+  const ascending = found.every((index, i) => i === 0 || index > found[i - 1]);
+  return ascending ? Int32Array.from(found) : Int32Array.from(new Set(found)).sort();
+}
+
+/** Indices along an axis as they count once other channels are gone; those that go with them vanish. */
+export function renumbered(term: DimTerm, idxs: Int32Array, gone: RemovedCells): number[] {
+  const missing = leavesOf(term).flatMap((leaf) => (gone.has(leaf) ? [[leaf, gone.get(leaf)!] as const] : []));
+  const before = missing.length > 0 ? axisIndices(term, new Map(missing)) : new Int32Array();
+  let passed = 0;
+  return Array.from(idxs).flatMap((index) => {
+    while (passed < before.length && before[passed] < index) passed++;
+    return before[passed] === index ? [] : [index - passed];
+  });
+}
+
+/** Channels of each leaf that stay when several requests are carried out together. */
+export function removalOf(requests: readonly RemovedCells[]): LeafRemoval {
+  const removed = new Map<DimTerm, ReadonlySet<number>>();
+  for (const cells of requests) {
+    for (const [leaf, channels] of cells) {
+      const others = removed.get(leaf);
+      removed.set(leaf, others ? new Set([...others, ...channels]) : channels);
+    }
+  }
+  const removal = new Map<DimTerm, Int32Array>();
+  for (const [leaf, channels] of removed) {
+    const kept: number[] = [];
+    for (let c = 0; c < numericSize(leaf); c++) if (!channels.has(c)) kept.push(c);
+    removal.set(leaf, Int32Array.from(kept));
+  }
+  return removal;
+}
+
+/** An error that says why a removal cannot be: an axis left without channels, unequal groups; or undefined. */
+export function emptiedAxis(analysis: Analysis, removal: LeafRemoval): LayerError | undefined {
+  const unequal = unequalFamily(analysis.terms.families, removal);
+  if (unequal) return unequal;
+  const gone = [...removal].filter(([, kept]) => kept.length === 0);
+  if (gone.length === 0) return undefined;
+  const sizeAfter = (t: DimTerm): number => {
+    const root = find(t);
+    if (root.kind === 'leaf') return removal.get(root)?.length ?? numericSize(root);
+    if (root.kind === 'fixed') return typeof root.count === 'number' ? root.count : 1;
+    if (root.kind === 'family') return sizeAfter(root.children[0]);
+    const sizes = root.children.map(sizeAfter);
+    return root.kind === 'sum' ? sizes.reduce((a, b) => a + b, 0) : sizes.reduce((a, b) => a * b, 1);
+  };
+  for (const [value, axes] of analysis.terms.axes) {
+    const axis = axes.findIndex((term) => numericOrOne(term) > 0 && sizeAfter(term) === 0);
+    if (axis < 0) continue;
+    const tensor = analysis.shapes.constants.get(value);
+    return new LayerError('NO_CHANNELS_LEFT', 'pruning would leave an axis without channels', {
+      value,
+      axis,
+      expected: 'at least 1 channel',
+      actual: `0 of ${tensor ? tensorDims(tensor)[axis] : axes[axis].size}`,
+      repair: 'Keep at least one channel: give fewer indices or a smaller ratio.',
+    });
+  }
+  return undefined;
+}
+
+/** An error that names the first family whose members would no longer be equal in size, or undefined. */
+function unequalFamily(
+  families: readonly DimTerm[],
+  removal: ReadonlyMap<DimTerm, { readonly length: number }>,
+): LayerError | undefined {
+  const left = (leaf: DimTerm): number => removal.get(find(leaf))?.length ?? numericSize(leaf);
+  const unequal = families.find(({ children }) => children.some((leaf) => left(leaf) !== left(children[0])));
+  return (
+    unequal &&
+    new LayerError('GROUPS_UNEQUAL', 'every group must keep equally many channels', {
+      expected: `${left(unequal.children[0])} channels in each of ${unequal.children.length} groups`,
+      actual: unequal.children.map(left).join(', '),
+      repair: 'Remove the same number of channels from every group, or build the graph with groupSelection: same.',
+    })
+  );
+}
+
+function numericOrOne(term: DimTerm): number {
+  return typeof term.size === 'number' ? term.size : 1;
+}
+
+function checkIndices(root: LayerAxis, idxs: readonly number[]): void {
+  const size = numericSize(root.term);
+  const where = { node: root.layer.name, operator: root.layer.node.opType };
+  const seen = new Set<number>();
+  for (const index of idxs) {
+    if (!Number.isInteger(index) || index < 0 || index >= size) {
+      throw new LayerError('INDEX_RANGE', `a channel index is out of range`, {
+        ...where,
+        expected: `an integer from 0 to ${size - 1}`,
+        actual: index,
+        repair: `The layer has ${size} ${root.side}put channels now; earlier pruning renumbers them.`,
+      });
+    }
+    if (seen.has(index)) {
+      throw new LayerError('INDEX_TWICE', 'a channel index is given twice', {
+        ...where,
+        actual: index,
+        repair: 'Give every index once.',
+      });
+    }
+    seen.add(index);
+  }
+  if (idxs.length === 0) {
+    throw new LayerError('NO_INDICES', 'no channel indices are given', {
+      ...where,
+      repair: 'Give at least one index.',
+    });
+  }
+}
+
+function fixedChannel(root: LayerAxis, index: number): LayerError {
+  return fixed(root, `channel ${index} may not change`);
+}
+
+/** The error for a layer none of whose channels may change. */
+export function fixedLayer(root: LayerAxis): LayerError {
+  return fixed(root, `none of its ${root.side}put channels may change`);
+}
+
+function fixed(root: LayerAxis, what: string): LayerError {
+  const reasons = [...fixedReasons(root.term)].map((reason) => reason.because);
+  return new LayerError('FIXED_CHANNEL', `${what}${reasons.length ? ` because ${reasons.join('; ')}` : ''}`, {
+    node: root.layer.name,
+    operator: root.layer.node.opType,
+    repair: 'Choose other channels or another layer; explain(layer) lists what is fixed.',
+  });
+}

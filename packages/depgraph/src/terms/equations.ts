@@ -1,0 +1,239 @@
+/**
+ * States the equations of every node and solves them by unification. The result says, for every axis of every value,
+ * which term it is, and which nodes sum or compute statistics over an axis. What has no rule is fixed, with a reason.
+ */
+import type { Model, NodeProto } from '@onnx-pruning/onnx';
+import type { Axes, Dim, EquationContext, Term, TermRole, ValueInfo } from '@onnx-pruning/ops';
+import { GraphNodeView, nodeLabel } from '../shapes/node-view.ts';
+import { opsetOf, type ShapeTable } from '../shapes/shapes.ts';
+import { AxisLayouts } from './layout.ts';
+import { type DimTerm, type FixedReason, forEachLeaf } from './term.ts';
+import { TermUniverse } from './unify.ts';
+
+/** A node that sums over an axis of one of its inputs: zero channels contribute nothing. */
+export interface Consumption {
+  readonly node: NodeProto;
+  readonly input: number;
+  readonly axis: number;
+}
+
+/** A node that computes a statistic over an axis of one of its inputs. */
+export interface Mixing extends Consumption {
+  readonly statistic: string;
+}
+
+export interface SolvedTerms {
+  /** Where the terms live; further equations may be stated there before anything is pruned. */
+  readonly universe: TermUniverse;
+  /** Terms of every value whose rank is known, one per axis. */
+  readonly axes: Map<string, readonly DimTerm[]>;
+  /** Dimensions of which every group chooses its own channels. */
+  readonly families: DimTerm[];
+  readonly consumptions: readonly Consumption[];
+  readonly mixings: readonly Mixing[];
+  /** Where the channels of each leaf lie along an axis now. */
+  readonly layouts: AxisLayouts;
+}
+
+export interface SolveOptions {
+  /** Whether inputs and outputs may change, as those of a part of a model may. Default false. */
+  readonly open?: boolean;
+}
+
+/** Solves the dim terms of a model whose shapes are inferred. */
+export function solveTerms(model: Model, shapes: ShapeTable, options: SolveOptions = {}): SolvedTerms {
+  const solver = new Solver(model, shapes);
+  solver.stateNodes();
+  if (!options.open) solver.freezeBoundary();
+  solver.freezeUnknownSizes();
+  solver.freezeUnknownSums();
+  const { universe, axes, consumptions, mixings } = solver;
+  return { universe, axes, families: [], consumptions, mixings, layouts: new AxisLayouts() };
+}
+
+class Solver {
+  readonly universe = new TermUniverse();
+  readonly axes = new Map<string, readonly DimTerm[]>();
+  readonly consumptions: Consumption[] = [];
+  readonly mixings: Mixing[] = [];
+  readonly model: Model;
+  readonly shapes: ShapeTable;
+
+  constructor(model: Model, shapes: ShapeTable) {
+    this.model = model;
+    this.shapes = shapes;
+  }
+
+  stateNodes(): void {
+    for (const node of byLevel(this.model.graph.node)) this.#stateNode(node);
+    for (const { name, node } of capturedValues(this.model)) {
+      this.freezeValue(name, `a subgraph of node '${nodeLabel(node)}' (${node.opType}) uses it`);
+    }
+  }
+
+  /**
+   * A size that only the run knows may be merged of channels and others (`heads * batch`). When everything is stated,
+   * what no equation takes apart stays as it is.
+   */
+  freezeUnknownSizes(): void {
+    for (const [name, axes] of this.axes) {
+      axes.forEach((term, axis) => {
+        if (typeof term.size === 'number') return;
+        const because = `the size of axis ${axis} of '${name}' is only known at run time`;
+        forEachLeaf(term, (leaf) => {
+          if (typeof leaf.size !== 'number') this.universe.freeze(leaf, { because });
+        });
+      });
+    }
+  }
+
+  /** Channels that are summed over together with places that only the run can count: no reference could leave them out. */
+  freezeUnknownSums(): void {
+    for (const { node, input, axis } of [...this.consumptions, ...this.mixings]) {
+      const term = this.axes.get(node.input[input] ?? '')?.[axis];
+      if (!term || typeof term.size === 'number') continue;
+      const because = 'it is summed over together with sizes that are only known at run time';
+      this.universe.freeze(term, { because, node: nodeLabel(node), operator: node.opType });
+    }
+  }
+
+  /** The interface of the model stays: axes of graph inputs and outputs may not change. */
+  freezeBoundary(): void {
+    const initializers = this.shapes.constants;
+    for (const { name = '' } of this.model.graph.input) {
+      if (!initializers.has(name)) this.freezeValue(name, `it is an axis of the graph input '${name}'`);
+    }
+    for (const output of this.model.graph.output) {
+      this.freezeValue(output.name ?? '', `it is an axis of the graph output '${output.name}'`);
+    }
+  }
+
+  #stateNode(node: NodeProto): void {
+    const record = this.shapes.records.get(node);
+    const inputs = node.input.map((name) => (name === '' ? undefined : this.shapes.values.get(name)));
+    const outputs = node.output.map((name) => (name === '' ? undefined : this.shapes.values.get(name)));
+    const unknown = [...node.input, ...node.output].find((name) => name && !this.shapes.values.get(name)?.dims);
+    const domain = node.domain ? `${node.domain}::` : '';
+    const where = { node: nodeLabel(node), operator: `${domain}${node.opType}` };
+    if (record && unknown === undefined) {
+      record.equations(new Equations(this, node, inputs, outputs, where));
+      return;
+    }
+    const because = record
+      ? `the shape of '${unknown}' is not known`
+      : `there is no rule for ${domain}${node.opType} in opset ${opsetOf(this.model, node)}`;
+    for (const name of [...node.input, ...node.output]) this.freezeValue(name, because, where);
+  }
+
+  freezeValue(name: string, because: string, where: Partial<FixedReason> = {}): void {
+    for (const term of this.axesOf(name)) this.universe.freeze(term, { because, ...where });
+  }
+
+  /** Terms of a value; made when it is first met. Empty where its rank is unknown or it is absent. */
+  axesOf(name: string | undefined): readonly DimTerm[] {
+    if (!name) return [];
+    const known = this.axes.get(name);
+    if (known) return known;
+    const dims = this.shapes.values.get(name)?.dims;
+    if (!dims) return [];
+    const made = dims.map((size) => this.universe.leaf(size));
+    this.axes.set(name, made);
+    return made;
+  }
+}
+
+class Equations extends GraphNodeView implements EquationContext {
+  readonly outputs: readonly (ValueInfo | undefined)[];
+  readonly #solver: Solver;
+  readonly #where: Omit<FixedReason, 'because'>;
+
+  constructor(
+    solver: Solver,
+    node: NodeProto,
+    inputs: readonly (ValueInfo | undefined)[],
+    outputs: readonly (ValueInfo | undefined)[],
+    where: Omit<FixedReason, 'because'>,
+  ) {
+    super(node, opsetOf(solver.model, node), inputs, solver.shapes.constants);
+    this.#solver = solver;
+    this.outputs = outputs;
+    this.#where = where;
+  }
+
+  in(i: number): Axes {
+    return this.#solver.axesOf(this.node.input[i]);
+  }
+
+  out(i: number): Axes {
+    return this.#solver.axesOf(this.node.output[i]);
+  }
+
+  equal(a: Term, b: Term): void {
+    this.#solver.universe.unify(a as DimTerm, b as DimTerm, this.#where);
+  }
+
+  sum(parts: readonly Term[]): Term {
+    return this.#solver.universe.sum(parts as readonly DimTerm[]);
+  }
+
+  product(factors: readonly Term[]): Term {
+    return this.#solver.universe.product(factors as readonly DimTerm[]);
+  }
+
+  leaf(size: Dim, role?: TermRole): Term {
+    return this.#solver.universe.leaf(size, role);
+  }
+
+  fixed(size: Dim, reason: string): Term {
+    return this.#solver.universe.fixed(size, { because: reason, ...this.#where });
+  }
+
+  freeze(term: Term, reason: string): void {
+    this.#solver.universe.freeze(term as DimTerm, { because: reason, ...this.#where });
+  }
+
+  consumes(input: number, axis: number): void {
+    this.#solver.consumptions.push({ node: this.node, input, axis });
+  }
+
+  mixes(input: number, axis: number, statistic: string): void {
+    this.#solver.mixings.push({ node: this.node, input, axis, statistic });
+  }
+}
+
+/**
+ * Nodes by their distance from the inputs, then by name. Equations may be stated in any order, but where they contradict
+ * each other what is given up depends on it: so it must not be the order in which the file happens to list the nodes.
+ */
+function byLevel(nodes: readonly NodeProto[]): NodeProto[] {
+  const levels = new Map<string, number>();
+  const leveled = nodes.map((node) => {
+    const level = Math.max(0, ...node.input.map((name) => levels.get(name) ?? 0)) + 1;
+    for (const name of node.output) levels.set(name, level);
+    return { node, level, name: node.output.find((output) => output !== '') ?? '' };
+  });
+  const order = (a: (typeof leveled)[0], b: (typeof leveled)[0]): number =>
+    a.level - b.level || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
+  return leveled.sort(order).map(({ node }) => node);
+}
+
+/** Values of the main graph that subgraphs (If, Loop, Scan bodies) use by name. */
+function* capturedValues(model: Model): Generator<{ name: string; node: NodeProto }> {
+  for (const node of model.graph.node) {
+    const graphs = (node.attribute ?? []).flatMap((attribute) => [attribute.g, ...(attribute.graphs ?? [])]);
+    for (const graph of graphs) {
+      if (!graph) continue;
+      const stack = [graph];
+      for (let inner = stack.pop(); inner; inner = stack.pop()) {
+        for (const output of inner.output) yield { name: output.name ?? '', node };
+        for (const innerNode of inner.node) {
+          for (const name of innerNode.input) yield { name, node };
+          for (const attribute of innerNode.attribute ?? []) {
+            if (attribute.g) stack.push(attribute.g);
+            stack.push(...(attribute.graphs ?? []));
+          }
+        }
+      }
+    }
+  }
+}

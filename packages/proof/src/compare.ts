@@ -1,0 +1,189 @@
+/**
+ * Compares what two models computed. A comparison never throws over a difference and never overlooks one: what cannot
+ * be compared (an output that is missing, of another shape or type) is a failed output with a reason.
+ * It must not run models.
+ */
+import { dataTypeName } from '@onnx-pruning/onnx';
+import {
+  elementCount,
+  type ModelSource,
+  type RunBothOptions,
+  runBoth,
+  type TensorValue,
+  type TensorValues,
+  valueNumbers,
+} from '@onnx-pruning/runtime';
+import { type Tolerance, toleranceFor } from './tolerance.ts';
+
+export interface CompareOptions {
+  /** Largest accepted `maxRel` of floating-point outputs; by default one that fits each data type. */
+  readonly tolerance?: Tolerance;
+}
+
+/** What was found about one output. */
+export interface OutputComparison {
+  readonly name: string;
+  readonly dataType: number;
+  /** Dimensions of the reference's output. */
+  readonly dims: readonly number[];
+  /** Largest absolute difference; Infinity where the two cannot be compared. */
+  readonly maxAbs: number;
+  /** `maxAbs` over the largest finite magnitude of the reference (over 1 where the reference is zero everywhere). */
+  readonly maxRel: number;
+  /** Largest finite magnitude of the reference; 0 says that this output could not tell a right from a wrong model. */
+  readonly maxReference: number;
+  /** Largest accepted `maxRel`. */
+  readonly tolerance: number;
+  readonly ok: boolean;
+  /** Why it is not ok. */
+  readonly reason?: string;
+}
+
+export interface Comparison {
+  readonly ok: boolean;
+  readonly outputs: readonly OutputComparison[];
+  /** The loosest tolerance that was applied to any output. */
+  readonly tolerance: number;
+}
+
+/**
+ * Compares outputs by name. Infinities agree where they are equal, and NaN agrees with NaN; anywhere else either fails.
+ * A comparison of no outputs at all is not ok: it has shown nothing.
+ *
+ * @param reference what is right
+ * @param candidate what is in question; outputs that only it has fail too
+ */
+export function compareOutputs(
+  reference: TensorValues,
+  candidate: TensorValues,
+  options: CompareOptions = {},
+): Comparison {
+  const names = [...new Set([...Object.keys(reference), ...Object.keys(candidate)])];
+  const outputs = names.map((name) => compareOutput(name, reference[name], candidate[name], options.tolerance));
+  return {
+    ok: outputs.length > 0 && outputs.every((output) => output.ok),
+    outputs,
+    tolerance: Math.max(0, ...outputs.map((output) => output.tolerance)),
+  };
+}
+
+function compareOutput(
+  name: string,
+  reference: TensorValue | undefined,
+  candidate: TensorValue | undefined,
+  asked: Tolerance | undefined,
+): OutputComparison {
+  const known = reference ?? candidate!;
+  const tolerance = toleranceFor(known.dataType, asked);
+  const common = { name, dataType: known.dataType, dims: known.dims, tolerance };
+  const mismatch = incomparable(reference, candidate);
+  if (mismatch !== undefined) {
+    return { ...common, maxAbs: Infinity, maxRel: Infinity, maxReference: 0, ok: false, reason: mismatch };
+  }
+  const { maxAbs, maxReference, worst } = distance(reference!, candidate!);
+  const maxRel = maxAbs === 0 ? 0 : maxAbs / (maxReference || 1);
+  const ok = maxRel <= tolerance;
+  return {
+    ...common,
+    maxAbs,
+    maxRel,
+    maxReference,
+    ok,
+    ...(ok ? {} : { reason: differs(reference!, candidate!, worst) }),
+  };
+}
+
+function incomparable(reference: TensorValue | undefined, candidate: TensorValue | undefined): string | undefined {
+  if (reference === undefined) return 'the reference has no such output';
+  if (candidate === undefined) return 'the candidate has no such output';
+  if (reference.dataType !== candidate.dataType) {
+    return `expected ${dataTypeName(reference.dataType)}, found ${dataTypeName(candidate.dataType)}`;
+  }
+  const [expected, found] = [reference.dims, candidate.dims].map((dims) => `[${dims.join(', ')}]`);
+  return expected === found ? undefined : `expected dimensions ${expected}, found ${found}`;
+}
+
+interface Distance {
+  readonly maxAbs: number;
+  readonly maxReference: number;
+  /** Position of the largest difference. */
+  readonly worst: number;
+}
+
+function distance(reference: TensorValue, candidate: TensorValue): Distance {
+  if (isExact(reference)) return exactDistance(reference, candidate);
+  const right = valueNumbers(reference);
+  const asked = valueNumbers(candidate);
+  let maxAbs = 0;
+  let maxReference = 0;
+  let worst = 0;
+  for (let i = 0; i < right.length; i++) {
+    const magnitude = Math.abs(right[i]!);
+    if (magnitude > maxReference && magnitude < Infinity) maxReference = magnitude;
+    const gap = difference(right[i]!, asked[i]!);
+    if (gap > maxAbs) {
+      maxAbs = gap;
+      worst = i;
+    }
+  }
+  return { maxAbs, maxReference, worst };
+}
+
+/** Strings and 64-bit integers, whose differences a double would round away. */
+function isExact({ data }: TensorValue): boolean {
+  return !ArrayBuffer.isView(data) || data instanceof BigInt64Array || data instanceof BigUint64Array;
+}
+
+function exactDistance(reference: TensorValue, candidate: TensorValue): Distance {
+  let maxAbs = 0;
+  let worst = 0;
+  let maxReference = 0;
+  for (let i = 0; i < reference.data.length; i++) {
+    const [right, asked] = [reference.data[i]!, candidate.data[i]!];
+    if (typeof right === 'bigint') maxReference = Math.max(maxReference, Math.abs(Number(right)));
+    if (right === asked) continue;
+    const gap = typeof right === 'bigint' && typeof asked === 'bigint' ? Math.abs(Number(right - asked)) : Infinity;
+    if (gap > maxAbs) {
+      maxAbs = gap;
+      worst = i;
+    }
+  }
+  return { maxAbs, maxReference, worst };
+}
+
+function difference(right: number, asked: number): number {
+  if (Object.is(right, asked) || right === asked) return 0;
+  const gap = Math.abs(right - asked);
+  return Number.isNaN(gap) ? Infinity : gap;
+}
+
+function differs(reference: TensorValue, candidate: TensorValue, worst: number): string {
+  const at = `[${position(reference.dims, worst).join(', ')}]`;
+  return `at ${at} the reference has ${shown(reference, worst)}, the candidate ${shown(candidate, worst)}`;
+}
+
+function shown(value: TensorValue, index: number): string {
+  return isExact(value) ? String(value.data[index]) : String(valueNumbers(value)[index]);
+}
+
+/** Row-major position of a flat index. */
+function position(dims: readonly number[], index: number): number[] {
+  let rest = index;
+  let size = elementCount(dims);
+  return dims.map((dim) => {
+    size /= dim;
+    const at = Math.floor(rest / size);
+    rest -= at * size;
+    return at;
+  });
+}
+
+/** `compareOutputs` of what `runBoth` returns. */
+export async function compareModels(
+  reference: ModelSource,
+  candidate: ModelSource,
+  options: RunBothOptions & CompareOptions = {},
+): Promise<Comparison> {
+  const results = await runBoth(reference, candidate, options);
+  return compareOutputs(results.reference, results.candidate, options);
+}

@@ -1,0 +1,186 @@
+/**
+ * The oracle's side of the equivalence check: the original model in which removed channels contribute nothing. Every
+ * consumer of pruned channels sees zeros in their place; a node that computes a statistic over them is evaluated on
+ * the kept channels only. Everything else is the original, node for node.
+ */
+import {
+  type DependencyGraph,
+  type DimTerm,
+  find,
+  type KeptIndices as Kept,
+  KeptIndices,
+  numericSize,
+  termOf,
+} from '@onnx-pruning/depgraph';
+import {
+  cloneProto,
+  constantTensors,
+  DataType,
+  type Model,
+  makeTensor,
+  type NodeProto,
+  type TensorProto,
+} from '@onnx-pruning/onnx';
+import { applyPlan, graphOfPlan, keptLeaves, type Plan, PlanError, type PlanOptions } from '@onnx-pruning/pruning';
+import { GraphEdits } from './graph-edits.ts';
+
+/**
+ * Builds the reference for a plan from its original model, which is not changed.
+ * @throws PlanError when the plan was made for another model
+ */
+export function referenceModel(original: Model, plan: Plan, options: PlanOptions = {}): Model {
+  const model = original.clone();
+  const graph = graphOfPlan(model, plan, options);
+  const removal = keptLeaves(graph, plan);
+  const kept = new KeptIndices({ size: numericSize, kept: (leaf) => removal.get(leaf) });
+  return new ReferenceBuilder({ original, model, graph, kept, plan, options }).build();
+}
+
+class ReferenceBuilder {
+  readonly original: Model;
+  readonly model: Model;
+  readonly graph: DependencyGraph;
+  readonly kept: Kept;
+  readonly plan: Plan;
+  readonly edits: GraphEdits;
+
+  readonly options: PlanOptions;
+
+  constructor(parts: Pick<ReferenceBuilder, 'original' | 'model' | 'graph' | 'kept' | 'plan' | 'options'>) {
+    this.original = parts.original;
+    this.model = parts.model;
+    this.graph = parts.graph;
+    this.kept = parts.kept;
+    this.plan = parts.plan;
+    this.options = parts.options;
+    this.edits = new GraphEdits(parts.model.graph);
+  }
+
+  build(): Model {
+    const { mixings, consumptions } = this.graph.analysis.terms;
+    const mixed = new Set(mixings.filter((at) => this.#isPruned(termOf(this.graph.analysis, at))).map((at) => at.node));
+    for (const at of consumptions) {
+      if (!mixed.has(at.node) && this.#isPruned(termOf(this.graph.analysis, at)))
+        this.#maskInput(at.node, at.input, at.axis);
+    }
+    if (mixed.size > 0) this.#replaceMixed(mixed);
+    this.edits.commit();
+    return this.model;
+  }
+
+  #isPruned(term: DimTerm | undefined): boolean {
+    return term !== undefined && typeof term.size === 'number' && this.kept.changes(term);
+  }
+
+  #axes(value: string): readonly DimTerm[] {
+    return this.graph.analysis.terms.axes.get(value) ?? [];
+  }
+
+  #elemType(value: string): number {
+    return this.graph.analysis.shapes.values.get(value)?.elemType ?? DataType.FLOAT;
+  }
+
+  /** Multiplies one input of a node by ones and zeros along an axis. */
+  #maskInput(node: NodeProto, input: number, axis: number): void {
+    const edited = this.edits.edit(node);
+    const insert = (added: NodeProto): void => this.edits.insertBefore(node, added);
+    edited.input[input] = this.#masked(edited.input[input], node.input[input], axis, insert);
+  }
+
+  #masked(from: string, like: string, axis: number, insert: (added: NodeProto) => void): string {
+    const axes = this.#axes(like);
+    const apart = this.kept.perGroup(axes[axis]);
+    const { dims, ones } = apart ? this.#groupMask(axes, axis, apart) : this.#plainMask(axes, axis);
+    const mask = this.edits.addConstant(makeTensor('mask', this.#elemType(like), dims, ones));
+    return this.edits.addNode(insert, 'Mul', [from, mask]);
+  }
+
+  #plainMask(axes: readonly DimTerm[], axis: number): { dims: number[]; ones: Float32Array } {
+    const size = numericSize(axes[axis]);
+    const ones = new Float32Array(size);
+    for (const index of this.kept.of(axes[axis])!) ones[index] = 1;
+    return { dims: axes.map((_, i) => (i === axis ? size : 1)), ones };
+  }
+
+  /** A mask over groups and channels, where another axis tells the groups apart. */
+  #groupMask(
+    axes: readonly DimTerm[],
+    axis: number,
+    apart: readonly Int32Array[],
+  ): { dims: number[]; ones: Float32Array } {
+    const size = numericSize(axes[axis]);
+    const groups = axes.findIndex((term) => find(term) === find(axes[axis]).outer);
+    const ones = new Float32Array(apart.length * size);
+    const [groupStride, channelStride] = groups < axis ? [size, 1] : [1, apart.length];
+    apart.forEach((list, g) => {
+      for (const channel of list) ones[g * groupStride + channel * channelStride] = 1;
+    });
+    return { dims: axes.map((_, i) => (i === axis ? size : i === groups ? apart.length : 1)), ones };
+  }
+
+  /** Lets nodes with statistics over pruned channels see the kept channels only, as they do in the pruned model. */
+  #replaceMixed(mixed: ReadonlySet<NodeProto>): void {
+    const pruned = this.original.clone();
+    applyPlan(pruned, this.plan, this.options);
+    const counterparts = new Map(pruned.graph.node.map((node) => [node.output[0], node]));
+    const constants = constantTensors(pruned.graph);
+    for (const node of mixed) this.#replaceNode(node, counterparts.get(node.output[0])!, constants);
+  }
+
+  #replaceNode(node: NodeProto, counterpart: NodeProto, constants: ReadonlyMap<string, TensorProto>): void {
+    const edited = this.edits.edit(node);
+    edited.attribute = cloneProto(counterpart.attribute);
+    edited.input = counterpart.input.map((name) => this.#keptInput(node, name, constants));
+    edited.output = node.output.map((name) => this.#expandedOutput(node, name));
+  }
+
+  #keptInput(node: NodeProto, name: string, constants: ReadonlyMap<string, TensorProto>): string {
+    if (name === '') return name;
+    const constant = constants.get(name);
+    if (constant) return this.edits.addConstant(cloneProto(constant));
+    if (!this.graph.analysis.shapes.values.has(name)) {
+      throw new PlanError('NO_REFERENCE', 'no reference can be built: a statistic depends on a recomputed size', {
+        node: node.name,
+        operator: node.opType,
+        value: name,
+        repair: 'Ignore the layers of this group, or verify the model with data of your own.',
+      });
+    }
+    return this.#gathered(name, (added) => this.edits.insertBefore(node, added));
+  }
+
+  #gathered(name: string, insert: (added: NodeProto) => void): string {
+    let current = name;
+    this.#axes(name).forEach((term, axis) => {
+      const list = typeof term.size === 'number' ? this.kept.of(term) : undefined;
+      if (list) current = this.#gather(current, Array.from(list), axis, insert);
+    });
+    return current;
+  }
+
+  #gather(from: string, indices: readonly number[], axis: number, insert: (added: NodeProto) => void): string {
+    const constant = this.edits.addConstant(makeTensor('kept', DataType.INT64, [indices.length], [...indices]));
+    return this.edits.addNode(insert, 'Gather', [from, constant], { axis });
+  }
+
+  /** Spreads an output over the original positions, zeros where channels were removed. Returns the name to compute it under. */
+  #expandedOutput(node: NodeProto, name: string): string {
+    const pruned = this.#axes(name).flatMap((term, axis) => (this.#isPruned(term) ? [axis] : []));
+    if (name === '' || pruned.length === 0) return name;
+    const computed = this.edits.freshName(name);
+    const steps: NodeProto[] = [];
+    let current = computed;
+    for (const axis of pruned) {
+      const term = this.#axes(name)[axis];
+      const place = new Array<number>(numericSize(term)).fill(0);
+      this.kept.of(term)!.forEach((index, position) => {
+        place[index] = position;
+      });
+      const spread = this.#gather(current, place, axis, (added) => steps.push(added));
+      current = this.#masked(spread, name, axis, (added) => steps.push(added));
+    }
+    steps.at(-1)!.output = [name];
+    for (const step of steps) this.edits.insertAfter(node, step);
+    return computed;
+  }
+}
