@@ -3,7 +3,7 @@
  * sizes. Budgets are met by asking this many times.
  */
 
-import type { Analysis, DimTerm, ShapeTable } from '@onnx-pruning/depgraph';
+import type { Analysis, Leaf, ShapeTable } from '@onnx-pruning/depgraph';
 import { SizesAfter } from '@onnx-pruning/depgraph';
 import { bitsPerElement, encodeModel, type Model, type TensorProto } from '@onnx-pruning/onnx';
 import type { Dim, ValueInfo } from '@onnx-pruning/ops';
@@ -37,7 +37,7 @@ export class CostModel {
   }
 
   /** The cost when each of the given leaves keeps `length` channels. */
-  after(removal: ReadonlyMap<DimTerm, { readonly length: number }>): Cost {
+  after(removal: ReadonlyMap<Leaf, { readonly length: number }>): Cost {
     const values = this.#valuesAfter(new SizesAfter(removal));
     const layers = countNodes(this.#model, { ...this.#shapes, values }, 'conv-linear');
     return {

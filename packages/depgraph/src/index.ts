@@ -35,11 +35,14 @@ export { forEachCell, KeptIndices } from './terms/kept.ts';
 export { type AxisLayout, type AxisLayouts, indexOfChannel, type LeafPlaces } from './terms/layout.ts';
 export { type LeafRemoval, SizesAfter } from './terms/sizes-after.ts';
 export {
+  childrenOf,
   type DimTerm,
   type FixedReason,
   find,
   fixedReasons,
+  foldTerm,
   forEachLeaf,
+  type Leaf,
   leavesOf,
   numericSize,
   originalSize,

@@ -1,12 +1,20 @@
 /** From channels of leaves to indices along an axis, and back. */
 import fc from 'fast-check';
-import { type DimTerm, forEachCell, KeptIndices, leavesOf, numericSize, TermUniverse } from '../src/index.ts';
+import {
+  type DimTerm,
+  forEachCell,
+  KeptIndices,
+  type Leaf,
+  leavesOf,
+  numericSize,
+  TermUniverse,
+} from '../src/index.ts';
 
 // A fixed seed: a failure is a failure everywhere.
 fc.configureGlobal({ seed: 2024 });
 
 const u = new TermUniverse();
-const keeping = (kept: ReadonlyMap<DimTerm, readonly number[]>): KeptIndices =>
+const keeping = (kept: ReadonlyMap<Leaf, readonly number[]>): KeptIndices =>
   new KeptIndices({
     size: numericSize,
     kept: (leaf) => (kept.has(leaf) ? Int32Array.from(kept.get(leaf)!) : undefined),
@@ -78,8 +86,8 @@ function build(universe: TermUniverse, tree: Tree): DimTerm {
 }
 
 /** Channels by index: a map from every index to the cells that it lies in. */
-function cellsByIndex(term: DimTerm): Map<number, [DimTerm, number][]> {
-  const cells = new Map<number, [DimTerm, number][]>();
+function cellsByIndex(term: DimTerm): Map<number, [Leaf, number][]> {
+  const cells = new Map<number, [Leaf, number][]>();
   forEachCell(term, new Set(leavesOf(term)), (leaf, channel, index) => {
     cells.set(index, [...(cells.get(index) ?? []), [leaf, channel]]);
   });

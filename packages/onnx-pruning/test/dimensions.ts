@@ -2,14 +2,14 @@
  * The free dimensions of a model as tests write them, numbers of heads included, and half of each of them as a group.
  * Knows no network.
  */
-import { DependencyGraph, type DimTerm, forEachCell, Group, type LayerAxis, leavesOf } from '@onnx-pruning/depgraph';
+import { DependencyGraph, forEachCell, Group, type LayerAxis, type Leaf, leavesOf } from '@onnx-pruning/depgraph';
 import type { Model } from '@onnx-pruning/onnx';
 import { type Verification, verify } from '@onnx-pruning/proof';
 import { createPlan } from '@onnx-pruning/pruning';
 
 /** A dimension, and the first layer in graph order that holds it. */
 export interface Dimension {
-  readonly leaf: DimTerm;
+  readonly leaf: Leaf;
   readonly axis: LayerAxis;
 }
 
@@ -17,7 +17,7 @@ export interface Dimension {
 export function dimensionsOf(graph: DependencyGraph): Dimension[] {
   const position = new Map(graph.model.graph.node.map((node, i) => [node, i]));
   const layers = [...graph.layers].sort((a, b) => position.get(a.node)! - position.get(b.node)!);
-  const found = new Map<DimTerm, Dimension>();
+  const found = new Map<Leaf, Dimension>();
   for (const axis of layers.flatMap((layer) => layer.axes)) {
     for (const leaf of leavesOf(axis.term)) if (!found.has(leaf)) found.set(leaf, { leaf, axis });
   }
@@ -33,7 +33,7 @@ export function describeDimension(graph: DependencyGraph, { leaf, axis }: Dimens
   return `${heads}${members.join(', ')}${halfOf(graph, { leaf, axis }).exact ? '' : ' (inexact)'}`;
 }
 
-function indicesIn(axis: LayerAxis, leaf: DimTerm, wanted = (_channel: number): boolean => true): number[] {
+function indicesIn(axis: LayerAxis, leaf: Leaf, wanted = (_channel: number): boolean => true): number[] {
   const indices = new Set<number>();
   forEachCell(axis.term, new Set([leaf]), (_, channel, index) => {
     if (wanted(channel)) indices.add(index);

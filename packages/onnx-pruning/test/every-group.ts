@@ -1,10 +1,10 @@
 /** All groups of a graph at once: as one writes them by hand, and as something to prune. */
 import {
   DependencyGraph,
-  type DimTerm,
   forEachCell,
   type Group,
   type LayerAxis,
+  type Leaf,
   leavesOf,
   numericSize,
 } from '@onnx-pruning/depgraph';
@@ -34,7 +34,7 @@ function inGraphOrder(model: Model, graph: DependencyGraph): DependencyGraph['la
 }
 
 /** Number of indices of one side of a layer that belong to a leaf. */
-function indicesOf(term: DimTerm, leaf: DimTerm): number {
+function indicesOf(term: Leaf, leaf: Leaf): number {
   const indices = new Set<number>();
   forEachCell(term, new Set([leaf]), (_, __, index) => indices.add(index));
   return indices.size;
@@ -42,7 +42,7 @@ function indicesOf(term: DimTerm, leaf: DimTerm): number {
 
 /** For every free dimension of several channels a group of half of them, seen from the first layer that holds it. */
 export function halvesOfAllGroups(graph: DependencyGraph): Group[] {
-  const holders = new Map<DimTerm, LayerAxis>();
+  const holders = new Map<Leaf, LayerAxis>();
   for (const axis of graph.layers.flatMap((layer) => layer.axes)) {
     for (const leaf of leavesOf(axis.term)) if (!holders.has(leaf)) holders.set(leaf, axis);
   }

@@ -109,7 +109,8 @@ class ReferenceBuilder {
     apart: readonly Int32Array[],
   ): { dims: number[]; ones: Float32Array } {
     const size = numericSize(axes[axis]);
-    const groups = axes.findIndex((term) => find(term) === find(axes[axis]).outer);
+    const family = find(axes[axis]);
+    const groups = axes.findIndex((term) => family.kind === 'family' && find(term) === find(family.outer));
     const ones = new Float32Array(apart.length * size);
     const [groupStride, channelStride] = groups < axis ? [size, 1] : [1, apart.length];
     apart.forEach((list, g) => {

@@ -7,11 +7,11 @@ import {
   type BuildOptions,
   DependencyGraph,
   type DimTerm,
-  find,
   forEachCell,
   isRootLayer,
   KeptIndices,
   type LayerAxis,
+  type Leaf,
   type LeafRemoval,
   leavesOf,
   mixingsOf,
@@ -74,7 +74,7 @@ export class PlanError extends OnnxPruningError {}
 
 /** Indices that survive of the original channels, for any term of a pruned graph, once `pending` has been removed too. */
 function survivors(pending: LeafRemoval): KeptIndices {
-  const kept = (leaf: DimTerm): Int32Array | undefined => {
+  const kept = (leaf: Leaf): Int32Array | undefined => {
     const [before, now] = [leaf.survivors, pending.get(leaf)];
     return before && now ? now.map((channel) => before[channel]) : (now ?? before);
   };
@@ -129,7 +129,7 @@ function initializerChange(axes: readonly DimTerm[], kept: KeptIndices): Initial
 }
 
 function planGroups(analysis: Analysis, kept: KeptIndices, reason: string): PlanGroup[] {
-  const covered = new Set<DimTerm>();
+  const covered = new Set<Leaf>();
   const groups: PlanGroup[] = [];
   // A group is named after the layer that the pruner would call its root; after another only where there is none.
   const layers = [...analysis.layers.filter(isRootLayer), ...analysis.layers.filter((layer) => !isRootLayer(layer))];
@@ -149,7 +149,7 @@ function planGroup(
   analysis: Analysis,
   kept: KeptIndices,
   root: LayerAxis,
-  leaves: readonly DimTerm[],
+  leaves: readonly Leaf[],
   reason: string,
 ): PlanGroup {
   const axes = new Set([root, ...leaves.flatMap((leaf) => analysis.uses.get(leaf) ?? [])]);
@@ -181,8 +181,8 @@ export function graphOfPlan(model: Model, plan: Plan, options: PlanOptions = {})
  * Channels of each leaf that a plan keeps, on a fresh graph of the plan's original model.
  * @throws PlanError when a layer or its number of channels is not the plan's
  */
-export function keptLeaves(graph: DependencyGraph, plan: Plan): Map<DimTerm, Int32Array> {
-  const removal = new Map<DimTerm, Int32Array>();
+export function keptLeaves(graph: DependencyGraph, plan: Plan): Map<Leaf, Int32Array> {
+  const removal = new Map<Leaf, Int32Array>();
   for (const group of plan.groups) {
     const root = graph.prunableLayer(group.root).axes.filter((axis) => axis.side === group.side)[group.part ?? 0];
     if (!root || numericSize(root.term) !== group.channels) {
@@ -194,13 +194,13 @@ export function keptLeaves(graph: DependencyGraph, plan: Plan): Map<DimTerm, Int
       });
     }
     const stays = new Set(group.kept);
-    const alive = new Map<DimTerm, Set<number>>();
+    const alive = new Map<Leaf, Set<number>>();
     for (const leaf of leavesOf(root.term)) alive.set(leaf, new Set());
     forEachCell(root.term, new Set(alive.keys()), (leaf, channel, index) => {
       if (stays.has(index)) alive.get(leaf)!.add(channel);
     });
     for (const [leaf, channels] of alive) {
-      if (channels.size < numericSize(leaf)) removal.set(find(leaf), Int32Array.from(channels).sort());
+      if (channels.size < numericSize(leaf)) removal.set(leaf, Int32Array.from(channels).sort());
     }
   }
   return removal;

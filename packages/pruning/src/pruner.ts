@@ -6,9 +6,9 @@
 import { CostModel } from '@onnx-pruning/cost';
 import {
   DependencyGraph,
-  type DimTerm,
   type Group,
   type HistoryEntry,
+  type Leaf,
   numericSize,
   type PrunableLayer,
   type PruningFunction,
@@ -40,7 +40,7 @@ export class BasePruner {
   readonly #ignoredInputs: ReadonlySet<PrunableLayer>;
   readonly #initialUnits = new Map<string, number>();
   /** Units of every free dimension at its first step, by its first leaf. */
-  readonly #initialSizes = new Map<DimTerm, number>();
+  readonly #initialSizes = new Map<Leaf, number>();
   readonly #headRatios: readonly number[];
   readonly #headRatiosByLayer: ReadonlyMap<PrunableLayer, LayerRatio>;
   readonly #budget: ReturnType<typeof budgetOf>;
@@ -259,8 +259,8 @@ function structureOf(group: Group): string {
 }
 
 /** Channels that each leaf keeps after some choices. */
-function channelsLeft(choices: readonly Choice[]): Map<DimTerm, { readonly length: number }> {
-  const left = new Map<DimTerm, { length: number }>();
+function channelsLeft(choices: readonly Choice[]): Map<Leaf, { readonly length: number }> {
+  const left = new Map<Leaf, { length: number }>();
   for (const { units, removed } of choices) {
     for (const unit of removed) {
       for (const [leaf] of units.cells[unit]) {

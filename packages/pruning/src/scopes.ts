@@ -2,7 +2,7 @@
  * Ranking scopes: which groups are ranked together, and how many of their units go. A scope of one group is local
  * pruning; the default scope of global pruning holds them all. The rules are Torch-Pruning's.
  */
-import { type DimTerm, numericSize, originalSize } from '@onnx-pruning/depgraph';
+import { type Leaf, numericSize, originalSize } from '@onnx-pruning/depgraph';
 import type { Units } from './units.ts';
 
 /** A group that takes part in ranking. */
@@ -64,12 +64,12 @@ function rankScope(
  * channels makes them, may go as a whole.
  */
 function lowest({ cells }: Units, order: readonly number[], count: number): number[] {
-  const left = new Map<DimTerm, number>();
+  const left = new Map<Leaf, number>();
   const removed: number[] = [];
   for (const unit of order) {
     if (removed.length === count) break;
     const leaves = cells[unit].map(([leaf]) => leaf);
-    const isLast = (leaf: DimTerm): boolean => originalSize(leaf) > 1 && (left.get(leaf) ?? numericSize(leaf)) === 1;
+    const isLast = (leaf: Leaf): boolean => originalSize(leaf) > 1 && (left.get(leaf) ?? numericSize(leaf)) === 1;
     if (leaves.some(isLast)) continue;
     for (const leaf of leaves) left.set(leaf, (left.get(leaf) ?? numericSize(leaf)) - 1);
     removed.push(unit);

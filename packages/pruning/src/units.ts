@@ -3,11 +3,11 @@
  * the same local channel of every group, or, where groups choose independently, the n-th least important channel of
  * each. Scores of the positions of a unit are averaged.
  */
-import { type DimTerm, type Group, indexOfChannel, numericSize } from '@onnx-pruning/depgraph';
+import { type Group, indexOfChannel, type Leaf, numericSize } from '@onnx-pruning/depgraph';
 import { channelPositions } from './importance.ts';
 
 /** A channel of a leaf. */
-export type Cell = readonly [leaf: DimTerm, channel: number];
+export type Cell = readonly [leaf: Leaf, channel: number];
 
 /** The units of one full group, and their scores. */
 export interface Units {
@@ -51,10 +51,10 @@ interface Unit {
 /** Joins the n-th least important channels of all groups of a family into one unit, in the place of the first. */
 function withFamilies(group: Group, single: readonly Unit[]): readonly Unit[] {
   let units = single;
-  for (const { children } of group.graph.analysis.terms.families) {
-    if (!children.every((leaf) => group.cells.has(leaf))) continue;
-    const members = new Set(children);
-    const ranked = children.map((leaf) =>
+  for (const { members: leaves } of group.graph.analysis.terms.families) {
+    if (!leaves.every((leaf) => group.cells.has(leaf))) continue;
+    const members = new Set(leaves);
+    const ranked = leaves.map((leaf) =>
       units.filter((unit) => unit.cells[0][0] === leaf).sort((a, b) => a.score - b.score),
     );
     const joined = ranked[0].map((_, n): Unit => {
@@ -69,7 +69,7 @@ function withFamilies(group: Group, single: readonly Unit[]): readonly Unit[] {
 
 /** The group that removes some units. */
 export function groupOfUnits({ group, cells }: Units, removed: readonly number[]): Group {
-  const chosen = new Map<DimTerm, Set<number>>();
+  const chosen = new Map<Leaf, Set<number>>();
   for (const [leaf, channel] of removed.flatMap((unit) => cells[unit])) {
     const channels = chosen.get(leaf);
     if (channels) channels.add(channel);

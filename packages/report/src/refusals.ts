@@ -3,7 +3,7 @@ import {
   type DependencyGraph,
   type DimTerm,
   type FixedReason,
-  find,
+  foldTerm,
   leavesOf,
   type PrunableLayer,
 } from '@onnx-pruning/depgraph';
@@ -45,10 +45,14 @@ function ownsChannels(layer: PrunableLayer): boolean {
 
 /** Why channels are fixed. A factor that is fixed (heads, height x width) leaves the channels beside it free. */
 function fixedChannels(term: DimTerm): Set<FixedReason> {
-  const root = find(term);
-  if (root.kind === 'fixed') return new Set(root.reason ? [root.reason] : []);
-  if (root.kind === 'product' && leavesOf(root).length > 0) return new Set();
-  return new Set(root.children.flatMap((child) => [...fixedChannels(child)]));
+  const union = (sets: readonly Set<FixedReason>[]): Set<FixedReason> => new Set(sets.flatMap((set) => [...set]));
+  return foldTerm(term, {
+    leaf: () => new Set<FixedReason>(),
+    fixed: ({ reason }) => new Set([reason]),
+    sum: union,
+    product: (factors, product) => (leavesOf(product).length > 0 ? new Set() : union(factors)),
+    family: union,
+  });
 }
 
 function toRefusal(entry: { reason: FixedReason; layers: Set<string>; partly: Set<string> }): Refusal {

@@ -18,7 +18,7 @@ import { mergeCopies, unshareVectors } from '../layers/unshare.ts';
 import { type InputShapes, inferShapes, type ShapeTable } from '../shapes/shapes.ts';
 import { type Consumption, type Mixing, type SolvedTerms, type SolveOptions, solveTerms } from '../terms/equations.ts';
 import { chooseIndependently } from '../terms/families.ts';
-import { type DimTerm, find, forEachLeaf, numericSize } from '../terms/term.ts';
+import { type DimTerm, find, forEachLeaf, type Leaf, numericSize, someLeaf } from '../terms/term.ts';
 import { OriginalGraph } from './original-graph.ts';
 
 export interface Analysis {
@@ -31,7 +31,7 @@ export interface Analysis {
   /** Layers in trace order. */
   readonly layers: readonly PrunableLayer[];
   /** Channel axes of layers that hold a leaf, in graph order. */
-  readonly uses: ReadonlyMap<DimTerm, readonly LayerAxis[]>;
+  readonly uses: ReadonlyMap<Leaf, readonly LayerAxis[]>;
 }
 
 /** Channels of a layer that lie in groups although no operator says so. */
@@ -111,13 +111,13 @@ function forget(shapes: ShapeTable, terms: SolvedTerms, name: string): void {
   terms.axes.delete(name);
 }
 
-function collectUses(model: Model, layers: readonly PrunableLayer[]): Map<DimTerm, LayerAxis[]> {
+function collectUses(model: Model, layers: readonly PrunableLayer[]): Map<Leaf, LayerAxis[]> {
   const byNode = new Map<NodeProto, PrunableLayer[]>();
   for (const layer of layers) byNode.set(layer.node, [...(byNode.get(layer.node) ?? []), layer]);
-  const uses = new Map<DimTerm, LayerAxis[]>();
+  const uses = new Map<Leaf, LayerAxis[]>();
   for (const node of model.graph.node) {
     for (const axis of (byNode.get(node) ?? []).flatMap((layer) => layer.axes)) {
-      const seen = new Set<DimTerm>();
+      const seen = new Set<Leaf>();
       forEachLeaf(axis.term, (leaf) => seen.add(leaf));
       for (const leaf of seen) {
         const list = uses.get(leaf);
@@ -130,7 +130,7 @@ function collectUses(model: Model, layers: readonly PrunableLayer[]): Map<DimTer
 }
 
 /** Nodes that compute a statistic over an axis holding one of the leaves: pruning them is not exact. */
-export function mixingsOf(analysis: Analysis, leaves: ReadonlySet<DimTerm>): Mixing[] {
+export function mixingsOf(analysis: Analysis, leaves: ReadonlySet<Leaf>): Mixing[] {
   return analysis.terms.mixings.filter((mixing) => holds(termOf(analysis, mixing), leaves));
 }
 
@@ -139,8 +139,6 @@ export function termOf(analysis: Analysis, at: Consumption): DimTerm | undefined
   return analysis.terms.axes.get(at.node.input[at.input] ?? '')?.[at.axis];
 }
 
-function holds(term: DimTerm | undefined, leaves: ReadonlySet<DimTerm>): boolean {
-  let found = false;
-  if (term) forEachLeaf(find(term), (leaf) => (found ||= leaves.has(leaf)));
-  return found;
+function holds(term: DimTerm | undefined, leaves: ReadonlySet<Leaf>): boolean {
+  return term !== undefined && someLeaf(term, (leaf) => leaves.has(leaf));
 }

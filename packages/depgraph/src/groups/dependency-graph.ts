@@ -19,7 +19,7 @@ import {
 import { removeChannels } from '../rewrite/rewrite.ts';
 import { registryWith } from '../shapes/customized.ts';
 import type { InputShapes } from '../shapes/shapes.ts';
-import { type DimTerm, leavesOf, numericSize } from '../terms/term.ts';
+import { type Leaf, leavesOf, numericSize } from '../terms/term.ts';
 import { dependencyGraphOf } from './dependency-view.ts';
 import { explainLayer } from './explain.ts';
 import { Group, type GroupOwner } from './group.ts';
@@ -88,7 +88,7 @@ export class DependencyGraph implements GroupOwner {
   #byNode = new Map<NodeProto, PrunableLayer>();
   #byName = new Map<string, PrunableLayer>();
   #carriers: Carriers | undefined;
-  #outer: ReadonlySet<DimTerm> | undefined;
+  #outer: ReadonlySet<Leaf> | undefined;
   #options: BuildOptions = {};
   readonly #history: HistoryEntry[] = [];
 
@@ -211,7 +211,7 @@ export class DependencyGraph implements GroupOwner {
    */
   *getAllGroups(options: AllGroupsOptions = {}): Generator<Group> {
     const ignored = new Set((options.ignoredLayers ?? []).map((layer) => this.prunableLayer(layer)));
-    const visited = new Set<DimTerm>();
+    const visited = new Set<Leaf>();
     for (const layer of this.layers) {
       const { rootOpTypes } = options;
       const isRoot = rootOpTypes ? rootOpTypes.includes(layer.node.opType ?? '') : isRootLayer(layer);
@@ -229,7 +229,7 @@ export class DependencyGraph implements GroupOwner {
   }
 
   /** Whether a free dimension is pruned by default: numbers of groups or heads whose inner channels are free are not. */
-  isOffered(leaf: DimTerm): boolean {
+  isOffered(leaf: Leaf): boolean {
     this.#outer ??= outerLeaves(this.layers);
     return !this.#outer.has(leaf);
   }
@@ -251,7 +251,7 @@ export class DependencyGraph implements GroupOwner {
   }
 
   /** Free dimensions inside attention heads: the channels that every head has alike. */
-  channelsInHeads(): ReadonlySet<DimTerm> {
+  channelsInHeads(): ReadonlySet<Leaf> {
     const heads = new Set([...this.getHeadGroups()].flatMap((group) => [...group.cells.keys()]));
     const inside = this.layers
       .flatMap(({ axes }) => axes)
@@ -272,14 +272,14 @@ export class DependencyGraph implements GroupOwner {
         numericSize([...group.cells.keys()][0]),
       );
     }
-    for (const { children } of this.analysis.terms.families) {
-      const uses = this.analysis.uses.get(children[0]) ?? [];
-      if (!uses.some(({ layer }) => CONVOLUTIONS.has(layer.spec.kind))) multiply(uses, children.length);
+    for (const { members } of this.analysis.terms.families) {
+      const uses = this.analysis.uses.get(members[0]) ?? [];
+      if (!uses.some(({ layer }) => CONVOLUTIONS.has(layer.spec.kind))) multiply(uses, members.length);
     }
     return heads;
   }
 
-  #fullGroup(root: LayerAxis, leaves: readonly DimTerm[]): Group {
+  #fullGroup(root: LayerAxis, leaves: readonly Leaf[]): Group {
     return this.groupOfCells(root, new Map(leaves.map((leaf) => [leaf, allChannels(leaf)])));
   }
 
@@ -300,7 +300,7 @@ export class DependencyGraph implements GroupOwner {
   }
 
   /** How pruning a root reaches the other layers that hold its channels. */
-  traversalFrom(root: LayerAxis, leaves: ReadonlySet<DimTerm>): Traversal {
+  traversalFrom(root: LayerAxis, leaves: ReadonlySet<Leaf>): Traversal {
     this.#carriers ??= new Carriers(this.analysis);
     return traverse(this.#carriers, root, leaves);
   }
@@ -308,7 +308,7 @@ export class DependencyGraph implements GroupOwner {
 
 const CONVOLUTIONS: ReadonlySet<string> = new Set(['conv', 'depthwiseConv', 'convTranspose']);
 
-function allChannels(leaf: DimTerm): Set<number> {
+function allChannels(leaf: Leaf): Set<number> {
   return new Set(Array.from({ length: numericSize(leaf) }, (_, channel) => channel));
 }
 
@@ -324,7 +324,7 @@ function channelGroupsOf(model: Model, options: BuildOptions): ChannelGroups[] {
 
 /** What pruning groups at once is as a history, in which every entry counts the channels that those before it left. */
 function historyOf(groups: readonly Group[]): HistoryEntry[] {
-  const gone = new Map<DimTerm, Set<number>>();
+  const gone = new Map<Leaf, Set<number>>();
   return groups.flatMap(({ root, idxs, cells }): HistoryEntry[] => {
     const left = renumbered(root.term, idxs, gone);
     for (const [leaf, channels] of cells) gone.set(leaf, new Set([...(gone.get(leaf) ?? []), ...channels]));

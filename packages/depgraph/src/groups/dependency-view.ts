@@ -7,7 +7,7 @@ import type { NodeProto } from '@onnx-pruning/onnx';
 import type { Analysis } from '../analysis/analysis.ts';
 import type { PrunableLayer } from '../layers/layers.ts';
 import { nodeLabel } from '../shapes/node-view.ts';
-import { type DimTerm, leavesOf, numericSize } from '../terms/term.ts';
+import { type Leaf, leavesOf, numericSize } from '../terms/term.ts';
 
 /** A node of the model under a name that no other has. */
 export interface Vertex {
@@ -22,7 +22,7 @@ export interface Edge {
   readonly source: Vertex;
   readonly target: Vertex;
   readonly value: string;
-  readonly leaves: readonly DimTerm[];
+  readonly leaves: readonly Leaf[];
 }
 
 /** Nodes in graph order, without those that only hold a constant. */

@@ -7,7 +7,7 @@ import { type Analysis, mixingsOf } from '../analysis/analysis.ts';
 import { type LayerAxis, LayerError, type PrunableLayer } from '../layers/layers.ts';
 import { nodeLabel } from '../shapes/node-view.ts';
 import type { Mixing } from '../terms/equations.ts';
-import { type DimTerm, numericSize } from '../terms/term.ts';
+import { type Leaf, numericSize } from '../terms/term.ts';
 import { firstPairs, IndexPairing, type IndexPairs } from './index-pairs.ts';
 import { type PruningFunction, pruningFunctionFor } from './pruning-function.ts';
 import type { RemovedCells } from './selection.ts';
@@ -43,7 +43,7 @@ export interface GroupOwner {
   groupOf(root: LayerAxis, idxs: readonly number[]): Group;
   groupOfCells(root: LayerAxis, cells: RemovedCells): Group;
   pruneGroups(groups: readonly Group[]): void;
-  traversalFrom(root: LayerAxis, leaves: ReadonlySet<DimTerm>): Traversal;
+  traversalFrom(root: LayerAxis, leaves: ReadonlySet<Leaf>): Traversal;
 }
 
 /** Coupled channels, from the point of view of one root layer. */
@@ -54,7 +54,7 @@ export class Group {
   /** Ascending indices along the root's channel axis. */
   readonly idxs: Int32Array;
   readonly cells: RemovedCells;
-  readonly #sizes: ReadonlyMap<DimTerm, number>;
+  readonly #sizes: ReadonlyMap<Leaf, number>;
   #items: readonly GroupItem[] | undefined;
   #traversal: Traversal | undefined;
 

@@ -3,7 +3,7 @@
  * that they share; this file knows no layers.
  */
 import { type AxisLayout, type AxisLayouts, indexOfChannel, type LeafPlaces } from '../terms/layout.ts';
-import type { DimTerm } from '../terms/term.ts';
+import type { DimTerm, Leaf } from '../terms/term.ts';
 import type { RemovedCells } from './selection.ts';
 
 /** Which member index follows which root index; an index stands several times where the two repeat differently. */
@@ -14,7 +14,7 @@ export interface IndexPairs {
 
 /** Channels of one leaf that are removed, and where they lie along the root. */
 interface RootCells {
-  readonly leaf: DimTerm;
+  readonly leaf: Leaf;
   readonly channels: Int32Array;
   readonly places: LeafPlaces;
 }

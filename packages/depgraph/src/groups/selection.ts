@@ -6,32 +6,46 @@ import { tensorDims } from '@onnx-pruning/onnx';
 import type { Analysis } from '../analysis/analysis.ts';
 import { type LayerAxis, LayerError, type PrunableLayer } from '../layers/layers.ts';
 import { forEachCell } from '../terms/kept.ts';
-import type { LeafRemoval } from '../terms/sizes-after.ts';
-import { type DimTerm, find, fixedReasons, leavesOf, numericSize } from '../terms/term.ts';
+import { type LeafRemoval, SizesAfter } from '../terms/sizes-after.ts';
+import {
+  type DimTerm,
+  type Family,
+  fixedReasons,
+  foldTerm,
+  type Leaf,
+  leavesOf,
+  numericSize,
+  someLeaf,
+} from '../terms/term.ts';
 
 /** Channels of leaves that are to go. */
-export type RemovedCells = ReadonlyMap<DimTerm, ReadonlySet<number>>;
+export type RemovedCells = ReadonlyMap<Leaf, ReadonlySet<number>>;
 
 /**
  * The leaves through which an axis is pruned by default: in a product the innermost free factor that is not a number of
  * groups, so that a grouped axis loses the same local channels in every group.
  */
-export function primaryLeaves(term: DimTerm, into = new Set<DimTerm>()): Set<DimTerm> {
-  const root = find(term);
-  if (root.kind === 'leaf') into.add(root);
-  if (root.kind === 'sum' || root.kind === 'family') for (const part of root.children) primaryLeaves(part, into);
-  if (root.kind === 'product') {
-    const free = root.children.filter((factor) => leavesOf(factor).length > 0);
-    const channels = free.filter((factor) => leavesOf(factor).some((leaf) => leaf.role !== 'group'));
-    const chosen = channels.at(-1) ?? free.at(-1);
-    if (chosen) primaryLeaves(chosen, into);
-  }
-  return into;
+export function primaryLeaves(term: DimTerm): Set<Leaf> {
+  return foldTerm<Set<Leaf>>(term, {
+    leaf: (leaf) => new Set([leaf]),
+    fixed: () => new Set(),
+    sum: union,
+    family: union,
+    product: (primary, { factors }) => {
+      const free = primary.flatMap((leaves, i) => (leaves.size > 0 ? [{ leaves, factor: factors[i] }] : []));
+      const channels = free.filter(({ factor }) => someLeaf(factor, ({ role }) => role !== 'group'));
+      return (channels.at(-1) ?? free.at(-1))?.leaves ?? new Set();
+    },
+  });
+}
+
+function union(sets: readonly ReadonlySet<Leaf>[]): Set<Leaf> {
+  return new Set(sets.flatMap((set) => [...set]));
 }
 
 /** Numbers of groups or heads that stand before free channels along some axis. */
-export function outerLeaves(layers: readonly PrunableLayer[]): Set<DimTerm> {
-  const outer = new Set<DimTerm>();
+export function outerLeaves(layers: readonly PrunableLayer[]): Set<Leaf> {
+  const outer = new Set<Leaf>();
   for (const { term } of layers.flatMap((layer) => layer.axes)) {
     const primary = primaryLeaves(term);
     for (const leaf of leavesOf(term)) if (leaf.role === 'group' && !primary.has(leaf)) outer.add(leaf);
@@ -57,9 +71,9 @@ export function cellsAt(root: LayerAxis, idxs: readonly number[]): RemovedCells 
 }
 
 /** Channels of some leaves all of whose indices are wanted. */
-function cellsWithin(term: DimTerm, leaves: ReadonlySet<DimTerm>, wanted: ReadonlySet<number>): RemovedCells {
-  const within = new Map<DimTerm, Set<number>>();
-  const beyond = new Map<DimTerm, Set<number>>();
+function cellsWithin(term: DimTerm, leaves: ReadonlySet<Leaf>, wanted: ReadonlySet<number>): RemovedCells {
+  const within = new Map<Leaf, Set<number>>();
+  const beyond = new Map<Leaf, Set<number>>();
   forEachCell(term, leaves, (leaf, channel, index) => {
     const cells = wanted.has(index) ? within : beyond;
     const channels = cells.get(leaf);
@@ -71,8 +85,8 @@ function cellsWithin(term: DimTerm, leaves: ReadonlySet<DimTerm>, wanted: Readon
 }
 
 /** Channels of some leaves that have a wanted index; every wanted index must be of one. */
-function cellsTouching(root: LayerAxis, leaves: ReadonlySet<DimTerm>, wanted: ReadonlySet<number>): RemovedCells {
-  const cells = new Map<DimTerm, Set<number>>();
+function cellsTouching(root: LayerAxis, leaves: ReadonlySet<Leaf>, wanted: ReadonlySet<number>): RemovedCells {
+  const cells = new Map<Leaf, Set<number>>();
   const covered = new Set<number>();
   forEachCell(root.term, leaves, (leaf, channel, index) => {
     if (!wanted.has(index)) return;
@@ -109,14 +123,14 @@ export function renumbered(term: DimTerm, idxs: Int32Array, gone: RemovedCells):
 
 /** Channels of each leaf that stay when several requests are carried out together. */
 export function removalOf(requests: readonly RemovedCells[]): LeafRemoval {
-  const removed = new Map<DimTerm, ReadonlySet<number>>();
+  const removed = new Map<Leaf, ReadonlySet<number>>();
   for (const cells of requests) {
     for (const [leaf, channels] of cells) {
       const others = removed.get(leaf);
       removed.set(leaf, others ? new Set([...others, ...channels]) : channels);
     }
   }
-  const removal = new Map<DimTerm, Int32Array>();
+  const removal = new Map<Leaf, Int32Array>();
   for (const [leaf, channels] of removed) {
     const kept: number[] = [];
     for (let c = 0; c < numericSize(leaf); c++) if (!channels.has(c)) kept.push(c);
@@ -131,16 +145,9 @@ export function emptiedAxis(analysis: Analysis, removal: LeafRemoval): LayerErro
   if (unequal) return unequal;
   const gone = [...removal].filter(([, kept]) => kept.length === 0);
   if (gone.length === 0) return undefined;
-  const sizeAfter = (t: DimTerm): number => {
-    const root = find(t);
-    if (root.kind === 'leaf') return removal.get(root)?.length ?? numericSize(root);
-    if (root.kind === 'fixed') return typeof root.count === 'number' ? root.count : 1;
-    if (root.kind === 'family') return sizeAfter(root.children[0]);
-    const sizes = root.children.map(sizeAfter);
-    return root.kind === 'sum' ? sizes.reduce((a, b) => a + b, 0) : sizes.reduce((a, b) => a * b, 1);
-  };
+  const sizes = new SizesAfter(removal);
   for (const [value, axes] of analysis.terms.axes) {
-    const axis = axes.findIndex((term) => numericOrOne(term) > 0 && sizeAfter(term) === 0);
+    const axis = axes.findIndex((term) => term.size !== 0 && sizes.of(term) === 0);
     if (axis < 0) continue;
     const tensor = analysis.shapes.constants.get(value);
     return new LayerError('NO_CHANNELS_LEFT', 'pruning would leave an axis without channels', {
@@ -155,24 +162,17 @@ export function emptiedAxis(analysis: Analysis, removal: LeafRemoval): LayerErro
 }
 
 /** An error that names the first family whose members would no longer be equal in size, or undefined. */
-function unequalFamily(
-  families: readonly DimTerm[],
-  removal: ReadonlyMap<DimTerm, { readonly length: number }>,
-): LayerError | undefined {
-  const left = (leaf: DimTerm): number => removal.get(find(leaf))?.length ?? numericSize(leaf);
-  const unequal = families.find(({ children }) => children.some((leaf) => left(leaf) !== left(children[0])));
+function unequalFamily(families: readonly Family[], removal: LeafRemoval): LayerError | undefined {
+  const left = (leaf: Leaf): number => removal.get(leaf)?.length ?? numericSize(leaf);
+  const unequal = families.find(({ members }) => members.some((leaf) => left(leaf) !== left(members[0])));
   return (
     unequal &&
     new LayerError('GROUPS_UNEQUAL', 'every group must keep equally many channels', {
-      expected: `${left(unequal.children[0])} channels in each of ${unequal.children.length} groups`,
-      actual: unequal.children.map(left).join(', '),
+      expected: `${left(unequal.members[0])} channels in each of ${unequal.members.length} groups`,
+      actual: unequal.members.map(left).join(', '),
       repair: 'Remove the same number of channels from every group, or build the graph with groupSelection: same.',
     })
   );
-}
-
-function numericOrOne(term: DimTerm): number {
-  return typeof term.size === 'number' ? term.size : 1;
 }
 
 function checkIndices(root: LayerAxis, idxs: readonly number[]): void {

@@ -5,7 +5,7 @@
 import type { NodeProto } from '@onnx-pruning/onnx';
 import type { Analysis } from '../analysis/analysis.ts';
 import type { LayerAxis, PrunableLayer, Side } from '../layers/layers.ts';
-import { type DimTerm, find, forEachLeaf } from '../terms/term.ts';
+import { type DimTerm, find, forEachLeaf, type Leaf } from '../terms/term.ts';
 
 /** A node that a walk may come by. */
 interface Stop {
@@ -34,7 +34,7 @@ export class Carriers {
   readonly uses: Analysis['uses'];
   readonly stops = new Map<NodeProto, Stop>();
   /** Terms that hold a leaf, and values with such a term: far fewer than pairs of leaves and values. */
-  readonly #termsOf = new Map<DimTerm, DimTerm[]>();
+  readonly #termsOf = new Map<Leaf, DimTerm[]>();
   readonly #valuesOf = new Map<DimTerm, Value[]>();
 
   constructor(analysis: Analysis) {
@@ -74,7 +74,7 @@ export class Carriers {
   }
 
   /** Values that carry one of the leaves. */
-  valuesOf(leaves: ReadonlySet<DimTerm>): Set<Value> {
+  valuesOf(leaves: ReadonlySet<Leaf>): Set<Value> {
     const values = new Set<Value>();
     for (const leaf of leaves) {
       for (const term of this.#termsOf.get(leaf) ?? []) {
@@ -109,7 +109,7 @@ interface Visit {
 }
 
 /** Walks from the root over everything that carries one of the leaves. */
-export function traverse(carriers: Carriers, root: LayerAxis, leaves: ReadonlySet<DimTerm>): Traversal {
+export function traverse(carriers: Carriers, root: LayerAxis, leaves: ReadonlySet<Leaf>): Traversal {
   return new Walk(carriers, root, leaves);
 }
 
@@ -129,7 +129,7 @@ class Walk implements Traversal {
   readonly #order: Visit[] = [];
   readonly #stack: Visit[] = [];
 
-  constructor(carriers: Carriers, root: LayerAxis, leaves: ReadonlySet<DimTerm>) {
+  constructor(carriers: Carriers, root: LayerAxis, leaves: ReadonlySet<Leaf>) {
     for (const leaf of leaves) for (const axis of carriers.uses.get(leaf) ?? []) this.#members.add(axis);
     this.#carried = carriers.valuesOf(leaves);
     for (const { consumers } of this.#carried) for (const use of consumers) entry(this.#inputs, use.stop).push(use);

@@ -20,7 +20,7 @@ import { nodeLabel } from '../shapes/node-view.ts';
 import { constantInfo, inferNode, opsetOf, SymbolSource } from '../shapes/shapes.ts';
 import { KeptIndices } from '../terms/kept.ts';
 import { type LeafRemoval, SizesAfter } from '../terms/sizes-after.ts';
-import { type DimTerm, numericSize, originalSize } from '../terms/term.ts';
+import { type DimTerm, type Leaf, numericSize, originalSize } from '../terms/term.ts';
 import { gatherAxes, type RawTensor } from './gather.ts';
 import { ResizeEdits } from './resize.ts';
 
@@ -60,14 +60,14 @@ export function removeChannels(analysis: Analysis, removal: LeafRemoval): void {
   for (const entry of [...graph.valueInfo, ...graph.input]) updateDeclaredShape(entry, analysis);
 }
 
-function settleLeaf(leaf: DimTerm, kept: Int32Array): void {
+function settleLeaf(leaf: Leaf, kept: Int32Array): void {
   leaf.originalCount ??= numericSize(leaf);
   leaf.survivors = survivorsOf(leaf, kept);
   leaf.count = kept.length;
 }
 
 /** What is left of the channels that a leaf had first, when `kept` of those that it has now stay. */
-function survivorsOf(leaf: DimTerm, kept: Int32Array | undefined): Int32Array | undefined {
+function survivorsOf(leaf: Leaf, kept: Int32Array | undefined): Int32Array | undefined {
   const { survivors } = leaf;
   return survivors && kept ? kept.map((channel) => survivors[channel]) : (kept ?? survivors);
 }

@@ -7,7 +7,7 @@ import type { Axes, Dim, EquationContext, Term, TermRole, ValueInfo } from '@onn
 import { GraphNodeView, nodeLabel } from '../shapes/node-view.ts';
 import { opsetOf, type ShapeTable } from '../shapes/shapes.ts';
 import { AxisLayouts } from './layout.ts';
-import { type DimTerm, type FixedReason, forEachLeaf } from './term.ts';
+import { type DimTerm, type Family, type FixedReason, forEachLeaf } from './term.ts';
 import { TermUniverse } from './unify.ts';
 
 /** A node that sums over an axis of one of its inputs: zero channels contribute nothing. */
@@ -28,7 +28,7 @@ export interface SolvedTerms {
   /** Terms of every value whose rank is known, one per axis. */
   readonly axes: Map<string, readonly DimTerm[]>;
   /** Dimensions of which every group chooses its own channels. */
-  readonly families: DimTerm[];
+  readonly families: Family[];
   readonly consumptions: readonly Consumption[];
   readonly mixings: readonly Mixing[];
   /** Where the channels of each leaf lie along an axis now. */

@@ -7,7 +7,7 @@
 
 import type { ShapeTable } from '../shapes/shapes.ts';
 import type { SolvedTerms } from './equations.ts';
-import { type DimTerm, find, forEachLeaf, numericSize } from './term.ts';
+import { childrenOf, type DimTerm, find, foldTerm, forEachLeaf, type Leaf, numericSize, type Product } from './term.ts';
 
 /** How a dimension occurs in a term: not at all, always behind its groups, alone, or in a way that cannot be split. */
 type Occurrence = 'absent' | 'paired' | 'alone' | 'mixed';
@@ -21,11 +21,11 @@ export function chooseIndependently(terms: SolvedTerms, shapes: ShapeTable): voi
 }
 
 /** Values that carry one of the given leaves, by leaf. */
-function carriersOf(terms: SolvedTerms, wanted: ReadonlySet<DimTerm>): Map<DimTerm, string[]> {
-  const carriers = new Map<DimTerm, string[]>([...wanted].map((leaf) => [leaf, []]));
+function carriersOf(terms: SolvedTerms, wanted: ReadonlySet<Leaf>): Map<Leaf, string[]> {
+  const carriers = new Map<Leaf, string[]>([...wanted].map((leaf) => [leaf, []]));
   if (wanted.size === 0) return carriers;
   for (const [name, axes] of terms.axes) {
-    const leaves = new Set<DimTerm>();
+    const leaves = new Set<Leaf>();
     for (const term of axes) forEachLeaf(term, (leaf) => leaves.add(leaf));
     for (const leaf of leaves) carriers.get(leaf)?.push(name);
   }
@@ -33,28 +33,31 @@ function carriersOf(terms: SolvedTerms, wanted: ReadonlySet<DimTerm>): Map<DimTe
 }
 
 /** Pairs of a number of groups and the channels right behind it, each inner dimension once. */
-function pairsIn(terms: SolvedTerms): [DimTerm, DimTerm][] {
-  const pairs = new Map<DimTerm, DimTerm>();
+function pairsIn(terms: SolvedTerms): [outer: DimTerm, inner: Leaf][] {
+  const pairs = new Map<Leaf, DimTerm>();
   for (const product of productsIn([...terms.axes.values()].flat())) {
-    const factors = product.children.map(find);
+    const factors = product.factors.map(find);
     factors.forEach((inner, i) => {
       const outer = factors[i - 1];
-      const wanted = inner.kind === 'leaf' && outer?.role === 'group' && outer.children.length === 0;
-      if (wanted && numericSize(inner) > 1 && numericSize(outer) > 1 && !pairs.has(inner)) pairs.set(inner, outer);
+      const counted =
+        outer !== undefined && (outer.kind === 'leaf' || outer.kind === 'fixed') && outer.role === 'group';
+      if (inner.kind === 'leaf' && counted && numericSize(inner) > 1 && numericSize(outer) > 1 && !pairs.has(inner)) {
+        pairs.set(inner, outer);
+      }
     });
   }
   return [...pairs].map(([inner, outer]) => [outer, inner]);
 }
 
-function productsIn(terms: readonly DimTerm[]): Set<DimTerm> {
-  const products = new Set<DimTerm>();
+function productsIn(terms: readonly DimTerm[]): Set<Product> {
+  const products = new Set<Product>();
   const seen = new Set<DimTerm>();
   const walk = (t: DimTerm): void => {
     const root = find(t);
     if (seen.has(root)) return;
     seen.add(root);
     if (root.kind === 'product') products.add(root);
-    for (const child of root.children) walk(child);
+    for (const child of childrenOf(root)) walk(child);
   };
   for (const term of terms) walk(term);
   return products;
@@ -82,36 +85,41 @@ function fits(axes: readonly DimTerm[], outer: DimTerm, inner: DimTerm, isConsta
 
 function startsWith(term: DimTerm, outer: DimTerm): boolean {
   const root = find(term);
-  return root === outer || (root.kind === 'product' && find(root.children[0]) === outer);
+  return root === outer || (root.kind === 'product' && find(root.factors[0]) === outer);
 }
 
 function occurrence(term: DimTerm, outer: DimTerm, inner: DimTerm): Occurrence {
-  const root = find(term);
-  if (root === inner) return 'alone';
-  const parts = root.children.map((child) => occurrence(child, outer, inner));
-  if (parts.every((part) => part === 'absent')) return 'absent';
-  if (root.kind === 'sum') return parts.every((part) => part === 'absent' || part === 'paired') ? 'paired' : 'mixed';
-  const present = parts.filter((part) => part !== 'absent');
-  if (root.kind !== 'product' || present.length !== 1) return 'mixed';
-  const at = parts.findIndex((part) => part !== 'absent');
-  if (parts[at] === 'alone') return at > 0 && find(root.children[at - 1]) === outer ? 'paired' : 'mixed';
-  return parts[at];
+  return foldTerm<Occurrence>(term, {
+    leaf: (leaf) => (leaf === inner ? 'alone' : 'absent'),
+    fixed: () => 'absent',
+    sum: (parts) => {
+      if (parts.every((part) => part === 'absent')) return 'absent';
+      return parts.every((part) => part === 'absent' || part === 'paired') ? 'paired' : 'mixed';
+    },
+    product: (parts, { factors }) => {
+      const present = parts.filter((part) => part !== 'absent');
+      if (present.length === 0) return 'absent';
+      if (present.length > 1) return 'mixed';
+      const at = parts.findIndex((part) => part !== 'absent');
+      if (parts[at] !== 'alone') return parts[at];
+      return at > 0 && find(factors[at - 1]) === outer ? 'paired' : 'mixed';
+    },
+    family: (members) => (members.every((part) => part === 'absent') ? 'absent' : 'mixed'),
+  });
 }
 
-function makeFamily(terms: SolvedTerms, carriers: readonly string[], outer: DimTerm, inner: DimTerm): void {
+function makeFamily(terms: SolvedTerms, carriers: readonly string[], outer: DimTerm, inner: Leaf): void {
+  const { universe } = terms;
   const size = numericSize(inner);
-  const members = Array.from({ length: numericSize(outer) }, () => terms.universe.leaf(size, inner.role));
-  const inRow = terms.universe.sum(members);
+  const members = Array.from({ length: numericSize(outer) }, () => universe.leaf(size, inner.role));
+  const inRow = universe.sum(members);
   for (const product of productsIn(carriers.flatMap((name) => terms.axes.get(name)!))) {
-    const at = product.children.findIndex((child) => find(child) === inner);
-    if (at < 0) continue;
-    const children = [...product.children.slice(0, at - 1), inRow, ...product.children.slice(at + 1)];
-    if (children.length === 1) product.alias = inRow;
-    product.children = children.length === 1 ? [] : children;
+    const { factors } = product;
+    const at = factors.findIndex((factor) => find(factor) === inner);
+    if (at >= 0) product.alias = universe.product([...factors.slice(0, at - 1), inRow, ...factors.slice(at + 1)]);
   }
-  terms.universe.freeze(outer, { because: 'its groups choose their channels independently' });
-  inner.kind = 'family';
-  inner.children = members;
-  inner.outer = outer;
-  terms.families.push(inner);
+  universe.freeze(outer, { because: 'its groups choose their channels independently' });
+  const family = universe.family(members, outer);
+  inner.alias = family;
+  terms.families.push(family);
 }

@@ -3,7 +3,7 @@
  * belongs to: a concatenation of many parts belongs to as many groups. What survives is the business of kept.ts.
  */
 import { forEachPlace } from './kept.ts';
-import { type DimTerm, find } from './term.ts';
+import { type DimTerm, find, type Leaf } from './term.ts';
 
 /** Where one leaf lies: each of its channels covers `stride` indices in a row, at every one of `starts`. */
 export interface LeafPlaces {
@@ -16,7 +16,7 @@ export interface LeafPlaces {
 }
 
 /** Places of all leaves of an axis. */
-export type AxisLayout = ReadonlyMap<DimTerm, LeafPlaces>;
+export type AxisLayout = ReadonlyMap<Leaf, LeafPlaces>;
 
 /** Layouts of the axes of one graph as it is now. */
 export class AxisLayouts {
@@ -53,7 +53,7 @@ interface OpenPlaces {
 }
 
 function layoutOf(root: DimTerm): AxisLayout {
-  const layout = new Map<DimTerm, OpenPlaces>();
+  const layout = new Map<Leaf, OpenPlaces>();
   forEachPlace(root, (leaf, start, stride) => {
     const places = layout.get(leaf);
     if (places) {

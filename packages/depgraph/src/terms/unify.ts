@@ -4,29 +4,43 @@
  * offered, but never wrong.
  */
 import type { Dim, TermRole } from '@onnx-pruning/ops';
-import { DimTerm, type FixedReason, find, numericSize, sizeOf } from './term.ts';
+import {
+  childrenOf,
+  type DimTerm,
+  Family,
+  Fixed,
+  type FixedReason,
+  find,
+  forEachLeaf,
+  Leaf,
+  numericSize,
+  Product,
+  Sum,
+  sizeOf,
+} from './term.ts';
 
 /** Creates terms and unifies them. One per analysed model. */
 export class TermUniverse {
   #nextId = 0;
 
-  leaf(size: Dim, role?: TermRole): DimTerm {
-    const t = new DimTerm(this.#nextId++, 'leaf', size);
-    t.role = role;
-    return t;
+  leaf(size: Dim, role?: TermRole): Leaf {
+    return new Leaf(this.#nextId++, size, role);
   }
 
-  fixed(size: Dim, reason: FixedReason): DimTerm {
-    const t = new DimTerm(this.#nextId++, 'fixed', size);
-    t.reason = reason;
-    return t;
+  fixed(size: Dim, reason: FixedReason, role?: TermRole): Fixed {
+    return new Fixed(this.#nextId++, size, reason, role);
+  }
+
+  /** The inner channels of `outer` groups, one member per group. */
+  family(members: readonly Leaf[], outer: DimTerm): Family {
+    return new Family(this.#nextId++, members, outer);
   }
 
   /** Concatenation. Empty parts vanish; a single part is itself. */
   sum(parts: readonly DimTerm[]): DimTerm {
     const kept = parts.map(find).filter((t) => sizeOf(t) !== 0);
     if (kept.length === 1) return kept[0];
-    return new DimTerm(this.#nextId++, 'sum', 0, kept);
+    return new Sum(this.#nextId++, kept);
   }
 
   /** Row-major merge. Factors of size 1 have to stay, and vanish; nested products are flattened. */
@@ -37,18 +51,14 @@ export class TermUniverse {
     const flat = all.filter((t) => sizeOf(t) !== 1);
     if (flat.length === 1) return flat[0];
     if (flat.length === 0) return this.fixed(1, { because: 'it has one element' });
-    return new DimTerm(this.#nextId++, 'product', 0, flat);
+    return new Product(this.#nextId++, flat);
   }
 
   /** Forbids any change of the term. */
   freeze(t: DimTerm, reason: FixedReason): void {
-    const root = find(t);
-    if (root.kind === 'leaf') {
-      root.kind = 'fixed';
-      root.reason = reason;
-    } else {
-      for (const child of root.children) this.freeze(child, reason);
-    }
+    forEachLeaf(t, (leaf) => {
+      leaf.alias = this.fixed(leaf.count, reason, leaf.role);
+    });
   }
 
   /** Makes two terms equal; `where` names the node that demands it, for the reasons of what cannot be expressed. */
@@ -58,11 +68,14 @@ export class TermUniverse {
     if (x === y) return;
     if (sizeOf(x) !== sizeOf(y)) {
       this.#giveUp(x, y, where, `axes of ${sizeOf(x)} and ${sizeOf(y)} channels meet`);
-    } else if (x.kind === 'leaf' || y.kind === 'leaf') {
-      this.#unifyLeaf(x, y);
-    } else if (x.kind === 'fixed' || y.kind === 'fixed') {
-      const [fixed, other] = x.kind === 'fixed' ? [x, y] : [y, x];
-      this.freeze(other, fixed.reason ?? { because: 'it meets a fixed dimension', ...where });
+    } else if (x.kind === 'leaf' && !(y.kind === 'leaf' && y.id > x.id)) {
+      alias(x, y);
+    } else if (y.kind === 'leaf') {
+      alias(y, x);
+    } else if (x.kind === 'fixed') {
+      this.freeze(y, x.reason);
+    } else if (y.kind === 'fixed') {
+      this.freeze(x, y.reason);
     } else if (x.kind === 'product' && y.kind === 'product') {
       if (!this.#unifyProducts(x, y, where)) this.#giveUp(x, y, where, 'the axes factor in ways that do not match');
     } else {
@@ -73,13 +86,6 @@ export class TermUniverse {
   #giveUp(a: DimTerm, b: DimTerm, where: Omit<FixedReason, 'because'>, because: string): void {
     this.freeze(a, { because, ...where });
     this.freeze(b, { because, ...where });
-  }
-
-  #unifyLeaf(x: DimTerm, y: DimTerm): void {
-    const [leaf, other] = x.kind === 'leaf' && !(y.kind === 'leaf' && y.id > x.id) ? [x, y] : [y, x];
-    giveRole(other, leaf.role);
-    leaf.alias = other;
-    leaf.children = [];
   }
 
   #unifySums(a: DimTerm, b: DimTerm, where: Omit<FixedReason, 'because'>): void {
@@ -108,32 +114,33 @@ export class TermUniverse {
     const root = find(t);
     const n = numericSize(root);
     if (root.kind === 'fixed') {
-      const reason = root.reason ?? { because: 'it is fixed' };
-      return [this.fixed(at, reason), this.fixed(n - at, reason)];
+      return [this.fixed(at, root.reason), this.fixed(n - at, root.reason)];
     }
     if (root.kind === 'leaf') {
       const halves: [DimTerm, DimTerm] = [this.leaf(at, root.role), this.leaf(n - at, root.role)];
       root.alias = this.sum(halves);
       return halves;
     }
-    return root.kind === 'sum' ? this.#splitSum(root, at) : this.#splitProduct(root, at);
+    if (root.kind === 'sum') return this.#splitSum(root, at);
+    if (root.kind === 'product') return this.#splitProduct(root, at);
+    throw new Error('internal: families are made when nothing is split any more');
   }
 
-  #splitSum(root: DimTerm, at: number): [DimTerm, DimTerm] {
+  #splitSum({ parts }: Sum, at: number): [DimTerm, DimTerm] {
     let offset = 0;
     let i = 0;
-    for (; offset + numericSize(root.children[i]) < at; i++) offset += numericSize(root.children[i]);
-    const before = root.children.slice(0, i);
-    const after = root.children.slice(i + 1);
-    const part = root.children[i];
+    for (; offset + numericSize(parts[i]) < at; i++) offset += numericSize(parts[i]);
+    const before = parts.slice(0, i);
+    const after = parts.slice(i + 1);
+    const part = parts[i];
     if (offset + numericSize(part) === at) return [this.sum([...before, part]), this.sum(after)];
     const halves = this.split(part, at - offset);
     return [this.sum([...before, halves[0]]), this.sum([halves[1], ...after])];
   }
 
   /** Cuts between two outer channels, or through one: that one has to stay then, and the inner channels are cut. */
-  #splitProduct(root: DimTerm, at: number): [DimTerm, DimTerm] {
-    const [outer, ...rest] = root.children;
+  #splitProduct(root: Product, at: number): [DimTerm, DimTerm] {
+    const [outer, ...rest] = root.factors;
     const inner = this.product(rest);
     const whole = Math.floor(at / numericSize(inner));
     const through = at % numericSize(inner);
@@ -154,9 +161,9 @@ export class TermUniverse {
     return [[before], [after]];
   }
 
-  #unifyProducts(a: DimTerm, b: DimTerm, where: Omit<FixedReason, 'because'>): boolean {
-    const left = flattenProduct(a.children);
-    const right = flattenProduct(b.children);
+  #unifyProducts(a: Product, b: Product, where: Omit<FixedReason, 'because'>): boolean {
+    const left = flattenProduct(a.factors);
+    const right = flattenProduct(b.factors);
     while (left.length > 0 && right.length > 0) {
       const x = left.pop()!;
       const y = right.pop()!;
@@ -187,6 +194,12 @@ export class TermUniverse {
   }
 }
 
+/** Lets a leaf stand for another term from now on. */
+function alias(leaf: Leaf, other: DimTerm): void {
+  giveRole(other, leaf.role);
+  leaf.alias = other;
+}
+
 /**
  * Adds what is known of the role of a whole axis to its leaves, so that it does not matter whether an axis gets its role
  * before or after it is refined. Of channels in row-major order the innermost factor counts channels, the others groups.
@@ -195,8 +208,8 @@ function giveRole(t: DimTerm, role: TermRole | undefined): void {
   const root = find(t);
   if (root.kind === 'leaf') root.role = strongerRole(root.role, role);
   if (!role) return;
-  root.children.forEach((child, i) => {
-    const outer = root.kind === 'product' && i < root.children.length - 1;
+  childrenOf(root).forEach((child, i) => {
+    const outer = root.kind === 'product' && i < root.factors.length - 1;
     giveRole(child, outer ? 'group' : role);
   });
 }
@@ -209,13 +222,13 @@ function expandHead(terms: DimTerm[]): void {
   for (let head = find(terms[0]); ; head = find(terms[0])) {
     terms[0] = head;
     if (head.kind !== 'sum') return;
-    terms.splice(0, 1, ...head.children);
+    terms.splice(0, 1, ...head.parts);
   }
 }
 
 function flattenProduct(factors: readonly DimTerm[]): DimTerm[] {
   return factors.flatMap((t) => {
     const root = find(t);
-    return root.kind === 'product' ? flattenProduct(root.children) : [root];
+    return root.kind === 'product' ? flattenProduct(root.factors) : [root];
   });
 }

@@ -1,9 +1,9 @@
 /** What can be asked of a graph, in a form that two graphs can be compared by. Prunes nothing. */
 import {
   type DependencyGraph,
-  type DimTerm,
   forEachCell,
   type LayerAxis,
+  type Leaf,
   leavesOf,
   primaryLeaves,
 } from '@onnx-pruning/depgraph';
@@ -13,7 +13,7 @@ import {
  * could only be removed as a whole is left out: such channels stay, whether they are called fixed or not.
  */
 export function askableGroups(graph: DependencyGraph): string[] {
-  const members = new Map<DimTerm, string[]>();
+  const members = new Map<Leaf, string[]>();
   for (const axis of graph.layers.flatMap((layer) => layer.axes)) {
     for (const leaf of leavesOf(axis.term)) {
       members.set(leaf, [...(members.get(leaf) ?? []), `${parameters(axis)} ${indices(axis, leaf)}`]);
@@ -31,7 +31,7 @@ function parameters({ layer, side, parameters: list }: LayerAxis): string {
   return `${layer.name} ${side} ${names.sort().join()}`;
 }
 
-function indices({ term }: LayerAxis, leaf: DimTerm): string {
+function indices({ term }: LayerAxis, leaf: Leaf): string {
   const channels: Set<number>[] = [];
   forEachCell(term, new Set([leaf]), (_, channel, index) => {
     channels[channel] ??= new Set();
@@ -41,7 +41,7 @@ function indices({ term }: LayerAxis, leaf: DimTerm): string {
 }
 
 /** Whether the first channel of a leaf can be removed through some layer. */
-function isAskable(graph: DependencyGraph, leaf: DimTerm): boolean {
+function isAskable(graph: DependencyGraph, leaf: Leaf): boolean {
   const axis = graph.analysis.uses.get(leaf)?.find(({ term }) => primaryLeaves(term).has(leaf));
   return axis !== undefined && graph.checkPruningGroup(graph.groupOfCells(axis, new Map([[leaf, new Set([0])]])));
 }
