@@ -1,6 +1,7 @@
 /** All groups of a graph at once: as one writes them by hand, and as something to prune. */
 import {
   DependencyGraph,
+  type DimTerm,
   forEachCell,
   type Group,
   type LayerAxis,
@@ -34,7 +35,7 @@ function inGraphOrder(model: Model, graph: DependencyGraph): DependencyGraph['la
 }
 
 /** Number of indices of one side of a layer that belong to a leaf. */
-function indicesOf(term: Leaf, leaf: Leaf): number {
+function indicesOf(term: DimTerm, leaf: Leaf): number {
   const indices = new Set<number>();
   forEachCell(term, new Set([leaf]), (_, __, index) => indices.add(index));
   return indices.size;
