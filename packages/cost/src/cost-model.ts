@@ -31,7 +31,7 @@ export class CostModel {
   constructor(analysis: Analysis, options: Pick<CountOptions, 'inputShapes'> = {}) {
     this.#analysis = analysis;
     this.#model = analysis.model;
-    this.#shapes = concreteShapes(analysis.model, options);
+    this.#shapes = concreteShapes(analysis.model, options, analysis.shapes.vectors);
     this.#tensorBytes = this.#bytesOf(this.#shapes.values);
     this.#fileBytes = encodeModel(analysis.model).byteLength;
   }

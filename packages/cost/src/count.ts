@@ -11,6 +11,7 @@ import {
   nodeLabel,
   opsetOf,
   registryWith,
+  type SeparatedVectors,
   ShapeError,
   type ShapeTable,
 } from '@onnx-pruning/depgraph';
@@ -84,8 +85,12 @@ export function countOpsAndParams(model: Model, options: CountOptions = {}): Mod
 }
 
 /** Shapes of all values with every size a number where options or a batch of one give it. */
-export function concreteShapes(model: Model, { inputShapes, customizedOperators }: CountOptions = {}): ShapeTable {
-  return inferShapes(model, registryWith(customizedOperators), { ...batchOfOne(model), ...inputShapes });
+export function concreteShapes(
+  model: Model,
+  { inputShapes, customizedOperators }: CountOptions = {},
+  vectors?: SeparatedVectors,
+): ShapeTable {
+  return inferShapes(model, registryWith(customizedOperators), { ...batchOfOne(model), ...inputShapes }, vectors);
 }
 
 /** What every node costs and owns when its values have these shapes; the tensors themselves are not looked at. */
@@ -129,7 +134,7 @@ class Counter {
   }
 
   #macs(view: CostView, convention: CountConvention): number {
-    const record = this.#shapes.records.get(view.node);
+    const record = this.#shapes.records.get(view.live);
     if (!record) return 0;
     return convention === 'torch-pruning' ? torchPruningMacs(record, view) : record.macs(view);
   }
@@ -146,7 +151,7 @@ class Counter {
    * equal vectors that an exporter stored once count for every layer, as they do in the network.
    */
   #ownParameters(view: CostView): number {
-    const spec = this.#shapes.records.get(view.node)?.layer(view);
+    const spec = this.#shapes.records.get(view.live)?.layer(view);
     let params = 0;
     view.node.input.forEach((name, i) => {
       const tensor = view.constant(i);
@@ -171,13 +176,17 @@ function batchOfOne(model: Model): Record<string, number> {
 }
 
 class CostView extends GraphNodeView implements ModuleContext {
+  /** The node of the model; `node` shows it with vectors of its own. */
+  readonly live: NodeProto;
   readonly #outputs: readonly (ValueInfo | undefined)[];
   readonly #viewOf: (node: NodeProto) => NodeView;
   readonly #producers: ReadonlyMap<string, NodeProto>;
 
   constructor(model: Model, shapes: ShapeTable, node: NodeProto, producers: ReadonlyMap<string, NodeProto>) {
-    const inputs = node.input.map((name) => (name ? shapes.values.get(name) : undefined));
-    super(node, opsetOf(model, node), inputs, shapes.constants);
+    const shown = shapes.vectors.node(node);
+    const inputs = shown.input.map((name) => (name ? shapes.values.get(name) : undefined));
+    super(shown, opsetOf(model, node), inputs, shapes.constants);
+    this.live = node;
     this.#outputs = node.output.map((name) => shapes.values.get(name));
     this.#producers = producers;
     this.#viewOf = (other) => new CostView(model, shapes, other, producers);

@@ -24,11 +24,11 @@ export {
   traceOrder,
   type UnwrappedParameter,
 } from './layers/layers.ts';
-export { isVector } from './layers/unshare.ts';
 export { gatherAxes, type RawTensor } from './rewrite/gather.ts';
 export { RewriteError, removeChannels } from './rewrite/rewrite.ts';
 export { registryWith } from './shapes/customized.ts';
 export { GraphNodeView, nodeLabel } from './shapes/node-view.ts';
+export { isVector, type SeparatedVectors } from './shapes/separated-vectors.ts';
 export { type InputShapes, inferShapes, opsetOf, ShapeError, type ShapeTable } from './shapes/shapes.ts';
 export type { Consumption, Mixing } from './terms/equations.ts';
 export { forEachCell, KeptIndices } from './terms/kept.ts';

@@ -31,6 +31,7 @@ import { GraphEdits } from './graph-edits.ts';
 export function referenceModel(original: Model, plan: Plan, options: PlanOptions = {}): Model {
   const model = original.clone();
   const graph = graphOfPlan(model, plan, options);
+  graph.analysis.shapes.vectors.materialise();
   const removal = keptLeaves(graph, plan);
   const kept = new KeptIndices({ size: numericSize, kept: (leaf) => removal.get(leaf) });
   return new ReferenceBuilder({ original, model, graph, kept, plan, options }).build();

@@ -24,8 +24,8 @@ export function maskModel(
   options: PlanOptions = {},
 ): Model {
   const model = original.clone();
-  // Gives layers of different groups vectors of their own, under the names that the plan knows.
-  graphOfPlan(model, plan, options);
+  // Layers of different groups get vectors of their own, under the names that the plan knows.
+  graphOfPlan(model, plan, options).analysis.shapes.vectors.materialise();
   const constants = constantTensors(model.graph);
   for (const [name, change] of Object.entries(plan.initializers)) {
     if (keep.has(name)) continue;

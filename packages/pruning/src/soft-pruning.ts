@@ -144,7 +144,7 @@ function unweightedSums(analysis: Analysis, kept: KeptIndices): string[] {
   );
   const sums = analysis.terms.consumptions.filter((at) => {
     const term = termOf(analysis, at);
-    const isConstant = analysis.shapes.constants.has(at.node.input[at.input] ?? '');
+    const isConstant = analysis.shapes.constants.has(at.value);
     return term !== undefined && !isConstant && !weighted.has(at.node) && kept.changes(term);
   });
   const nodes = new Set(sums.map(({ node }) => node));
@@ -154,6 +154,7 @@ function unweightedSums(analysis: Analysis, kept: KeptIndices): string[] {
 function maskParameters(graph: DependencyGraph, kept: KeptIndices): Mask[] {
   const { analysis, model } = graph;
   const parameters = maskedParameters(graph);
+  analysis.shapes.vectors.materialise();
   const live = constantTensors(model.graph);
   return Object.entries(initializerChanges(analysis, kept)).flatMap(([name, change]) => {
     const tensor = parameters.has(name) ? analysis.shapes.constants.get(name) : undefined;

@@ -26,8 +26,7 @@ export class MeasuringPoints {
   constructor(graph: GroupOwner) {
     const { terms, shapes } = graph.analysis;
     const consumed = new PointTable(graph);
-    for (const { node, input, axis } of terms.consumptions) {
-      const value = node.input[input] ?? '';
+    for (const { node, value, axis } of terms.consumptions) {
       if (!shapes.constants.has(value)) consumed.add(value, axis, node);
     }
     const produced = new PointTable(graph);

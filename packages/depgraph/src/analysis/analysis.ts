@@ -14,7 +14,7 @@ import {
   type UnwrappedParameter,
   unwrappedLayer,
 } from '../layers/layers.ts';
-import { mergeCopies, unshareVectors } from '../layers/unshare.ts';
+import { SeparatedVectors } from '../shapes/separated-vectors.ts';
 import { type InputShapes, inferShapes, type ShapeTable } from '../shapes/shapes.ts';
 import { type Consumption, type Mixing, type SolvedTerms, type SolveOptions, solveTerms } from '../terms/equations.ts';
 import { chooseIndependently } from '../terms/families.ts';
@@ -50,8 +50,8 @@ export interface AnalysisOptions extends SolveOptions {
 }
 
 /**
- * Analyses a model. Bytes are not touched; vectors that layers of different groups share are given copies (see
- * unshare.ts).
+ * Analyses a model and leaves it as it is. Vectors that layers of different groups share count as copies (see
+ * separated-vectors.ts), which become part of the model when channels are removed.
  */
 export function analyse(
   model: Model,
@@ -59,11 +59,11 @@ export function analyse(
   inputShapes: InputShapes = {},
   options: AnalysisOptions = {},
 ): Analysis {
-  const copies = unshareVectors(model);
-  const shapes = inferShapes(model, registry, inputShapes);
+  const vectors = SeparatedVectors.of(model.graph);
+  const shapes = inferShapes(model, registry, inputShapes, vectors);
   const terms = solveTerms(model, shapes, options);
-  const unneeded = copies.filter(({ original, copy }) => sameTerms(terms, original, copy.name ?? ''));
-  mergeCopies(model, unneeded);
+  const unneeded = vectors.copies.filter(({ original, copy }) => sameTerms(terms, original, copy.name ?? ''));
+  vectors.merge(unneeded);
   for (const { copy } of unneeded) forget(shapes, terms, copy.name ?? '');
   const layers = collectLayers(model, shapes, terms.axes);
   for (const given of options.unwrappedParameters ?? []) layers.push(unwrappedLayer(model, shapes, terms.axes, given));
@@ -136,7 +136,7 @@ export function mixingsOf(analysis: Analysis, leaves: ReadonlySet<Leaf>): Mixing
 
 /** The term that a consumption or mixing runs over. */
 export function termOf(analysis: Analysis, at: Consumption): DimTerm | undefined {
-  return analysis.terms.axes.get(at.node.input[at.input] ?? '')?.[at.axis];
+  return analysis.terms.axes.get(at.value)?.[at.axis];
 }
 
 function holds(term: DimTerm | undefined, leaves: ReadonlySet<Leaf>): boolean {

@@ -28,7 +28,7 @@ export class OriginalGraph {
   readonly #model: Model;
   readonly #shapes: ShapeTable;
   readonly #uses: ReadonlyMap<string, number>;
-  /** Edited nodes as they were. */
+  /** Nodes as they were analysed, where they are others now or were shown with vectors of their own. */
   readonly #nodes = new Map<NodeProto, NodeProto>();
   /** Replaced constants as they were. */
   readonly #constants = new Map<string, TensorProto>();
@@ -40,7 +40,8 @@ export class OriginalGraph {
     this.#shapes = shapes;
     this.nodes = [...model.graph.node];
     this.values = new Map(shapes.values);
-    this.#uses = countUses(model);
+    this.#uses = countUses(model, (node) => shapes.vectors.node(node));
+    for (const { node } of shapes.vectors.copies) this.#nodes.set(node, shapes.vectors.node(node));
   }
 
   /** A node as it was. */
@@ -67,6 +68,7 @@ export class OriginalGraph {
 
   /** Puts staged edits in the place of all earlier ones. */
   commit(staged: Staged): void {
+    this.#shapes.vectors.materialise();
     const live = constantTensors(this.#model.graph);
     this.#withdraw(staged, live);
     this.#commitConstants(staged, live);
@@ -136,13 +138,13 @@ function assign(node: NodeProto, { input, attribute }: NodeProto): void {
 }
 
 /** How often every value is used: by nodes, by what subgraphs capture, and as graph outputs. */
-function countUses({ graph }: Model): Map<string, number> {
+function countUses({ graph }: Model, shown: (node: NodeProto) => NodeProto): Map<string, number> {
   const uses = new Map<string, number>();
   const use = (name: string): void => {
     uses.set(name, (uses.get(name) ?? 0) + 1);
   };
   for (const node of graph.node) {
-    node.input.forEach(use);
+    shown(node).input.forEach(use);
     subgraphs(node).flatMap(outerReferences).forEach(use);
   }
   for (const { name = '' } of graph.output) use(name);

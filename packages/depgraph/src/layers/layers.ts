@@ -42,11 +42,12 @@ export function collectLayers(
   const constantBehind = constantResolver(model.graph, shapes);
   const layers: PrunableLayer[] = [];
   for (const node of traceOrder(model.graph)) {
-    const inputs = node.input.map((name) => (name ? shapes.values.get(name) : undefined));
-    const view = new GraphNodeView(node, opsetOf(model, node), inputs, shapes.constants);
-    const ranksKnown = inputs.every((info, i) => node.input[i] === '' || info?.dims);
+    const shown = shapes.vectors.node(node);
+    const inputs = shown.input.map((name) => (name ? shapes.values.get(name) : undefined));
+    const view = new GraphNodeView(shown, opsetOf(model, node), inputs, shapes.constants);
+    const ranksKnown = inputs.every((info, i) => shown.input[i] === '' || info?.dims);
     const spec = ranksKnown ? shapes.records.get(node)?.layer(view) : undefined;
-    if (spec) layers.push(describeLayer(byNode.get(node)!, spec, axes, constantBehind));
+    if (spec) layers.push(describeLayer(byNode.get(node)!, shown.input, spec, axes, constantBehind));
   }
   return layers;
 }
@@ -70,6 +71,7 @@ function constantResolver(graph: GraphProto, shapes: ShapeTable): (value: string
 
 function describeLayer(
   base: Layer,
+  inputs: readonly string[],
   spec: LayerSpec,
   axes: ReadonlyMap<string, readonly DimTerm[]>,
   constantBehind: (value: string) => string | undefined,
@@ -80,7 +82,7 @@ function describeLayer(
     const byTerm = new Map<DimTerm, ParameterAxis[]>();
     for (const parameter of spec.parameters) {
       const axis = parameter[side];
-      const tensor = constantBehind(base.node.input[parameter.input] ?? '');
+      const tensor = constantBehind(inputs[parameter.input] ?? '');
       const term = axis === undefined || tensor === undefined ? undefined : axes.get(tensor)?.[axis];
       if (axis === undefined || tensor === undefined || !term) continue;
       const root = find(term);

@@ -18,6 +18,7 @@ import {
 } from '@onnx-pruning/onnx';
 import type { Dim, InferContext, OperatorRecord, OperatorRegistry, ValueInfo } from '@onnx-pruning/ops';
 import { GraphNodeView, nodeLabel } from './node-view.ts';
+import { SeparatedVectors } from './separated-vectors.ts';
 
 /** A model that contradicts an operator's specification. */
 export class ShapeError extends OnnxPruningError {}
@@ -34,6 +35,8 @@ export interface ShapeTable {
   /** The record of each node; undefined where there is no rule. */
   readonly records: Map<NodeProto, OperatorRecord | undefined>;
   readonly constants: Map<string, TensorProto>;
+  /** Copies of shared vectors that take part as constants of their own. */
+  readonly vectors: SeparatedVectors;
 }
 
 /** Opset of each imported domain, as records are selected by it. */
@@ -44,10 +47,17 @@ export function opsetOf(model: Model, node: NodeProto): number {
 /**
  * Infers the shapes of all values of the main graph.
  * @param inputShapes concrete sizes for symbolic dimensions
+ * @param vectors copies of shared vectors that count as constants of their own; none by default
  * @throws ShapeError where the model contradicts an operator's specification
  */
-export function inferShapes(model: Model, registry: OperatorRegistry, inputShapes: InputShapes = {}): ShapeTable {
+export function inferShapes(
+  model: Model,
+  registry: OperatorRegistry,
+  inputShapes: InputShapes = {},
+  vectors: SeparatedVectors = SeparatedVectors.none(model.graph),
+): ShapeTable {
   const constants = constantTensors(model.graph);
+  for (const { copy } of vectors.copies) constants.set(copy.name ?? '', copy);
   const values = seedValues(model.graph, constants, inputShapes);
   const declared = declaredShapes(model.graph, inputShapes);
   const records = new Map<NodeProto, OperatorRecord | undefined>();
@@ -55,9 +65,10 @@ export function inferShapes(model: Model, registry: OperatorRegistry, inputShape
   for (const node of model.graph.node) {
     const record = registry.find(node.domain ?? '', node.opType ?? '', opsetOf(model, node));
     records.set(node, record);
-    inferNode({ node, record, opset: opsetOf(model, node), values, constants, symbols, declared });
+    const shown = vectors.node(node);
+    inferNode({ node: shown, record, opset: opsetOf(model, node), values, constants, symbols, declared });
   }
-  return { values, records, constants };
+  return { values, records, constants, vectors };
 }
 
 /** Makes symbols that no other value shares. */

@@ -15,6 +15,8 @@ export interface Consumption {
   readonly node: NodeProto;
   readonly input: number;
   readonly axis: number;
+  /** The value at that input. */
+  readonly value: string;
 }
 
 /** A node that computes a statistic over an axis of one of its inputs. */
@@ -89,8 +91,8 @@ class Solver {
 
   /** Channels that are summed over together with places that only the run can count: no reference could leave them out. */
   freezeUnknownSums(): void {
-    for (const { node, input, axis } of [...this.consumptions, ...this.mixings]) {
-      const term = this.axes.get(node.input[input] ?? '')?.[axis];
+    for (const { node, value, axis } of [...this.consumptions, ...this.mixings]) {
+      const term = this.axes.get(value)?.[axis];
       if (!term || typeof term.size === 'number') continue;
       const because = 'it is summed over together with sizes that are only known at run time';
       this.universe.freeze(term, { because, node: nodeLabel(node), operator: node.opType });
@@ -110,19 +112,20 @@ class Solver {
 
   #stateNode(node: NodeProto): void {
     const record = this.shapes.records.get(node);
-    const inputs = node.input.map((name) => (name === '' ? undefined : this.shapes.values.get(name)));
+    const shown = this.shapes.vectors.node(node);
+    const inputs = shown.input.map((name) => (name === '' ? undefined : this.shapes.values.get(name)));
     const outputs = node.output.map((name) => (name === '' ? undefined : this.shapes.values.get(name)));
-    const unknown = [...node.input, ...node.output].find((name) => name && !this.shapes.values.get(name)?.dims);
+    const unknown = [...shown.input, ...node.output].find((name) => name && !this.shapes.values.get(name)?.dims);
     const domain = node.domain ? `${node.domain}::` : '';
     const where = { node: nodeLabel(node), operator: `${domain}${node.opType}` };
     if (record && unknown === undefined) {
-      record.equations(new Equations(this, node, inputs, outputs, where));
+      record.equations(new Equations(this, { node, shown, inputs, outputs, where }));
       return;
     }
     const because = record
       ? `the shape of '${unknown}' is not known`
       : `there is no rule for ${domain}${node.opType} in opset ${opsetOf(this.model, node)}`;
-    for (const name of [...node.input, ...node.output]) this.freezeValue(name, because, where);
+    for (const name of [...shown.input, ...node.output]) this.freezeValue(name, because, where);
   }
 
   freezeValue(name: string, because: string, where: Partial<FixedReason> = {}): void {
@@ -142,20 +145,25 @@ class Solver {
   }
 }
 
+interface StatedNode {
+  readonly node: NodeProto;
+  readonly shown: NodeProto;
+  readonly inputs: readonly (ValueInfo | undefined)[];
+  readonly outputs: readonly (ValueInfo | undefined)[];
+  readonly where: Omit<FixedReason, 'because'>;
+}
+
 class Equations extends GraphNodeView implements EquationContext {
   readonly outputs: readonly (ValueInfo | undefined)[];
   readonly #solver: Solver;
+  /** The node of the model; `node` shows it with vectors of its own. */
+  readonly #live: NodeProto;
   readonly #where: Omit<FixedReason, 'because'>;
 
-  constructor(
-    solver: Solver,
-    node: NodeProto,
-    inputs: readonly (ValueInfo | undefined)[],
-    outputs: readonly (ValueInfo | undefined)[],
-    where: Omit<FixedReason, 'because'>,
-  ) {
-    super(node, opsetOf(solver.model, node), inputs, solver.shapes.constants);
+  constructor(solver: Solver, { node, shown, inputs, outputs, where }: StatedNode) {
+    super(shown, opsetOf(solver.model, node), inputs, solver.shapes.constants);
     this.#solver = solver;
+    this.#live = node;
     this.outputs = outputs;
     this.#where = where;
   }
@@ -193,11 +201,15 @@ class Equations extends GraphNodeView implements EquationContext {
   }
 
   consumes(input: number, axis: number): void {
-    this.#solver.consumptions.push({ node: this.node, input, axis });
+    this.#solver.consumptions.push(this.#at(input, axis));
   }
 
   mixes(input: number, axis: number, statistic: string): void {
-    this.#solver.mixings.push({ node: this.node, input, axis, statistic });
+    this.#solver.mixings.push({ ...this.#at(input, axis), statistic });
+  }
+
+  #at(input: number, axis: number): Consumption {
+    return { node: this.#live, input, axis, value: this.node.input[input] ?? '' };
   }
 }
 

@@ -70,7 +70,7 @@ function isEligible(
   outer: DimTerm,
   inner: DimTerm,
 ): boolean {
-  const mixed = terms.mixings.some((at) => find(terms.axes.get(at.node.input[at.input])?.[at.axis] ?? outer) === inner);
+  const mixed = terms.mixings.some((at) => find(terms.axes.get(at.value)?.[at.axis] ?? outer) === inner);
   return !mixed && carriers.every((name) => fits(terms.axes.get(name)!, outer, inner, shapes.constants.has(name)));
 }
 

@@ -2,20 +2,21 @@
  * Exporters store equal vectors once: two batch normalizations that happen to have the same bias then share an
  * initializer although their channels have nothing to do with each other. Here every use gets a copy before the
  * equations are solved, and the copies that turn out to hold the same channels are merged again. Matrices and kernels
- * that are shared on purpose stay shared; tensors that hold one number throughout are not.
+ * that are shared on purpose stay shared; tensors that hold one number throughout are not. Looking at a model must not
+ * change it, so the copies are written into it only when channels are removed.
  */
 import {
-  cloneProto,
   DataType,
-  type Model,
+  type GraphProto,
   type NodeProto,
   readNumbers,
+  shallowCloneProto,
   type TensorProto,
   tensorDims,
   tensorSize,
 } from '@onnx-pruning/onnx';
 
-/** One use of a shared vector that was given a copy. */
+/** One use of a shared vector that has a copy of its own. */
 export interface VectorCopy {
   readonly node: NodeProto;
   readonly input: number;
@@ -54,13 +55,71 @@ function sharedNames(nodes: readonly NodeProto[]): Set<string> {
   return more;
 }
 
-/** Gives every use of a shared vector or filled tensor but the first a copy (its bytes are not copied). */
-export function unshareVectors(model: Model): VectorCopy[] {
-  const { graph } = model;
+/**
+ * The copies of a model's shared vectors. The model is left as it is until `materialise`; until then `node` shows the
+ * nodes as they would be.
+ */
+export class SeparatedVectors {
+  readonly #graph: GraphProto;
+  #copies: readonly VectorCopy[];
+  #nodes = new Map<NodeProto, NodeProto>();
+
+  /** A copy (of the tensor, not of its content) for every use of a shared vector or filled tensor but the first. */
+  static of(graph: GraphProto): SeparatedVectors {
+    return new SeparatedVectors(graph, copiesOf(graph));
+  }
+
+  /** No copies: the graph as it is. */
+  static none(graph: GraphProto): SeparatedVectors {
+    return new SeparatedVectors(graph, []);
+  }
+
+  private constructor(graph: GraphProto, copies: readonly VectorCopy[]) {
+    this.#graph = graph;
+    this.#copies = copies;
+    this.#showCopies();
+  }
+
+  get copies(): readonly VectorCopy[] {
+    return this.#copies;
+  }
+
+  /** A node of the graph, with inputs of its own where it shares vectors. */
+  node(node: NodeProto): NodeProto {
+    return this.#nodes.get(node) ?? node;
+  }
+
+  /** Lets uses share again that turned out to hold the same channels. */
+  merge(unneeded: readonly VectorCopy[]): void {
+    const gone = new Set(unneeded);
+    this.#copies = this.#copies.filter((copy) => !gone.has(copy));
+    this.#showCopies();
+  }
+
+  /** Writes the copies into the graph. Afterwards there is nothing to show any more. */
+  materialise(): void {
+    for (const { node, input, copy } of this.#copies) node.input[input] = copy.name ?? '';
+    if (this.#copies.length > 0) this.#graph.initializer.push(...this.#copies.map(({ copy }) => copy));
+    this.#copies = [];
+    this.#nodes.clear();
+  }
+
+  #showCopies(): void {
+    this.#nodes = new Map();
+    for (const { node, input, copy } of this.#copies) {
+      const shown = this.#nodes.get(node) ?? shallowCloneProto(node);
+      shown.input = shown.input.with(input, copy.name ?? '');
+      this.#nodes.set(node, shown);
+    }
+  }
+}
+
+function copiesOf(graph: GraphProto): VectorCopy[] {
   const overridable = new Set(graph.input.map((input) => input.name));
   const shared = sharedNames(graph.node);
   const separable = graph.initializer.filter((t) => shared.has(t.name ?? '') && (isVector(t) || isFilled(t)));
   const vectors = new Map(separable.filter((t) => !overridable.has(t.name)).map((t) => [t.name, t]));
+  if (vectors.size === 0) return [];
   const names = new Set([...graph.initializer.map((t) => t.name), ...graph.node.flatMap((node) => node.output)]);
   const used = new Set<string>();
   const copies: VectorCopy[] = [];
@@ -68,25 +127,15 @@ export function unshareVectors(model: Model): VectorCopy[] {
     node.input.forEach((name, input) => {
       const tensor = vectors.get(name);
       if (!tensor) return;
-      if (!used.has(name)) {
-        used.add(name);
-        return;
+      if (used.has(name)) {
+        const copy = shallowCloneProto(tensor);
+        copy.name = freshName(name, names);
+        copies.push({ node, input, original: name, copy });
       }
-      const copy = cloneProto(tensor);
-      copy.name = freshName(name, names);
-      graph.initializer.push(copy);
-      node.input[input] = copy.name;
-      copies.push({ node, input, original: name, copy });
+      used.add(name);
     });
   }
   return copies;
-}
-
-/** Undoes the copies that are not needed. */
-export function mergeCopies(model: Model, unneeded: readonly VectorCopy[]): void {
-  const gone = new Set(unneeded.map(({ copy }) => copy));
-  for (const { node, input, original } of unneeded) node.input[input] = original;
-  if (gone.size > 0) model.graph.initializer = model.graph.initializer.filter((tensor) => !gone.has(tensor));
 }
 
 function freshName(like: string, names: Set<string | undefined>): string {
