@@ -8,6 +8,7 @@ export * from './constants.ts';
 export * from './data-type.ts';
 export { encodeModel } from './encode.ts';
 export * from './errors.ts';
+export { type FingerprintedModel, fingerprint } from './fingerprint.ts';
 export * from './int64.ts';
 export { nearestNames } from './layers.ts';
 export * from './load.ts';

@@ -12,8 +12,10 @@ export {
 } from './importance.ts';
 export { maskModel } from './mask.ts';
 export { OptionError, optionError } from './options.ts';
+export { parsePlan } from './parse-plan.ts';
 export {
   applyPlan,
+  assertPlanFits,
   createPlan,
   graphOfPlan,
   type InitializerChange,

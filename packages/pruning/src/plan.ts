@@ -21,7 +21,7 @@ import {
   partOf,
   removeChannels,
 } from '@onnx-pruning/depgraph';
-import { type Model, OnnxPruningError } from '@onnx-pruning/onnx';
+import { fingerprint, type Model, OnnxPruningError } from '@onnx-pruning/onnx';
 
 /** What happened to one initializer. */
 export interface InitializerChange {
@@ -63,7 +63,10 @@ export interface PlanGroup {
 
 /** Everything that distinguishes a pruned model from its original. */
 export interface Plan {
-  readonly version: 1;
+  /** 1: plans that were written before they had fingerprints. */
+  readonly version: 1 | 2;
+  /** Of the original model (see `fingerprint`); plans of version 1 have none. */
+  readonly fingerprint?: string;
   readonly graph: PlanGraph;
   readonly initializers: Readonly<Record<string, InitializerChange>>;
   readonly groups: readonly PlanGroup[];
@@ -89,15 +92,31 @@ function survivors(pending: LeafRemoval): KeptIndices {
 export function createPlan(graph: DependencyGraph, reason = 'chosen by hand', pending: LeafRemoval = new Map()): Plan {
   const kept = survivors(pending);
   return {
-    version: 1,
+    version: 2,
+    fingerprint: graph.fingerprint(),
     graph: planGraph(graph.buildOptions),
     initializers: initializerChanges(graph.analysis, kept),
     groups: planGroups(graph.analysis, kept, reason),
   };
 }
 
-function planGraph({ exampleInputs: _, customizedOperators: __, ...options }: BuildOptions): PlanGraph {
-  const given = Object.entries(options).filter(([, value]) => value !== undefined && Object.keys(value).length > 0);
+/** The options that a plan holds: plain data that decides about groups. The compiler says when one is missing. */
+const PLAN_OPTIONS: Readonly<Record<keyof PlanGraph, true>> = {
+  inputShapes: true,
+  unwrappedParameters: true,
+  inChannelGroups: true,
+  outChannelGroups: true,
+  groupSelection: true,
+  numHeads: true,
+};
+
+/** A pruner hands its own options on, criteria and layers among them: only those of the graph belong into a plan. */
+function planGraph(options: BuildOptions): PlanGraph {
+  const given = (Object.keys(PLAN_OPTIONS) as (keyof PlanGraph)[]).flatMap((name) => {
+    const value = options[name];
+    const isEmpty = typeof value === 'object' && Object.keys(value).length === 0;
+    return value === undefined || isEmpty ? [] : [[name, value] as const];
+  });
   return Object.fromEntries(given);
 }
 
@@ -172,8 +191,29 @@ function planGroup(
   };
 }
 
-/** The dependency graph of a plan's original model, as it was when the plan was made. */
+/**
+ * Throws unless the plan was made for this very model. A plan without a fingerprint is only checked against the layers
+ * that it names.
+ * @throws PlanError that says which model was expected
+ */
+export function assertPlanFits(model: Model, plan: Plan): void {
+  if (plan.fingerprint === undefined) return;
+  const found = fingerprint(model.proto);
+  if (found === plan.fingerprint) return;
+  throw new PlanError('PLAN_MODEL', 'the plan was made for another model', {
+    ...(model.path !== undefined && { path: model.path }),
+    expected: plan.fingerprint,
+    actual: found,
+    repair: 'Use the plan with the original model that it was made from, unpruned and with the same weights.',
+  });
+}
+
+/**
+ * The dependency graph of a plan's original model, as it was when the plan was made.
+ * @throws PlanError when the plan was made for another model
+ */
 export function graphOfPlan(model: Model, plan: Plan, options: PlanOptions = {}): DependencyGraph {
+  assertPlanFits(model, plan);
   return new DependencyGraph().buildDependency(model, { ...plan.graph, ...options });
 }
 

@@ -3,9 +3,10 @@
  * here so that the analysis and the model stay together. Importance and policy are not its business.
  */
 import type { Graph } from '@dagrejs/graphlib';
-import type { Layer, Model, NodeProto } from '@onnx-pruning/onnx';
+import { type FingerprintedModel, fingerprint, type Layer, type Model, type NodeProto } from '@onnx-pruning/onnx';
 import type { OperatorRecord } from '@onnx-pruning/ops';
 import { type Analysis, analyse, type ChannelGroups } from '../analysis/analysis.ts';
+import { snapshotOf } from '../analysis/snapshot.ts';
 import {
   axisOf,
   type LayerAxis,
@@ -85,6 +86,8 @@ export function isRootLayer(layer: PrunableLayer): boolean {
 /** Which channels of a model are coupled (DepGraph, Fang et al., CVPR 2023), found by unification of dim terms. */
 export class DependencyGraph implements GroupOwner {
   #analysis: Analysis | undefined;
+  #snapshot: FingerprintedModel | undefined;
+  #fingerprint: string | undefined;
   #byNode = new Map<NodeProto, PrunableLayer>();
   #byName = new Map<string, PrunableLayer>();
   #carriers: Carriers | undefined;
@@ -100,6 +103,8 @@ export class DependencyGraph implements GroupOwner {
     const shapes: Record<string, readonly (number | string)[] | number> = { ...options.inputShapes };
     for (const [name, { dims }] of Object.entries(options.exampleInputs ?? {})) shapes[name] = dims;
     const registry = registryWith(options.customizedOperators ?? []);
+    this.#snapshot = snapshotOf(model);
+    this.#fingerprint = undefined;
     this.#analysis = analyse(model, registry, shapes, {
       channelGroups: channelGroupsOf(model, options),
       independentGroups: options.groupSelection === 'independent',
@@ -118,14 +123,26 @@ export class DependencyGraph implements GroupOwner {
   /** @throws LayerError before buildDependency was called */
   get analysis(): Analysis {
     if (this.#analysis) return this.#analysis;
-    throw new LayerError('NOT_BUILT', 'this dependency graph has no model yet', {
-      repair: 'Call buildDependency(model) first.',
-    });
+    throw notBuilt();
   }
 
   /** The options that this graph was built with; a graph of the same model built with them has the same groups. */
   get buildOptions(): BuildOptions {
     return this.#options;
+  }
+
+  /**
+   * The fingerprint of the model as it was when this graph was built, whatever was pruned since. Computed when it is
+   * first asked for: that reads all weights.
+   * @throws LayerError before buildDependency was called
+   */
+  fingerprint(): string {
+    if (this.#fingerprint === undefined) {
+      if (!this.#snapshot) throw notBuilt();
+      this.#fingerprint = fingerprint(this.#snapshot);
+      this.#snapshot = undefined;
+    }
+    return this.#fingerprint;
   }
 
   get model(): Model {
@@ -304,6 +321,12 @@ export class DependencyGraph implements GroupOwner {
     this.#carriers ??= new Carriers(this.analysis);
     return traverse(this.#carriers, root, leaves);
   }
+}
+
+function notBuilt(): LayerError {
+  return new LayerError('NOT_BUILT', 'this dependency graph has no model yet', {
+    repair: 'Call buildDependency(model) first.',
+  });
 }
 
 const CONVOLUTIONS: ReadonlySet<string> = new Set(['conv', 'depthwiseConv', 'convTranspose']);

@@ -98,7 +98,7 @@ export class SeparatedVectors {
 
   /** Writes the copies into the graph. Afterwards there is nothing to show any more. */
   materialise(): void {
-    for (const { node, input, copy } of this.#copies) node.input[input] = copy.name ?? '';
+    for (const { node, input, copy } of this.#copies) node.input = node.input.with(input, copy.name ?? '');
     if (this.#copies.length > 0) this.#graph.initializer.push(...this.#copies.map(({ copy }) => copy));
     this.#copies = [];
     this.#nodes.clear();
