@@ -16,6 +16,7 @@ import {
   GroupMagnitudeImportance,
   type Model,
   noMacs,
+  noOverhead,
   nothing,
   type OperatorRecord,
   verify,
@@ -37,6 +38,7 @@ export const gate: OperatorRecord = {
   // No attribute states a size, and there is nothing to count.
   resize: nothing,
   macs: noMacs,
+  overhead: noOverhead,
   // The factors are parameters of this node: importance sees them, and they can be asked for by name.
   layer: () => ({ kind: 'parameter', parameters: [{ input: 1, role: 'weight', out: 0 }] }),
 };

@@ -16,13 +16,7 @@ import {
   type ShapeTable,
 } from '@onnx-pruning/depgraph';
 import { DataType, type Model, type NodeProto, OnnxPruningError } from '@onnx-pruning/onnx';
-import {
-  type ModuleContext,
-  type NodeView,
-  type OperatorRecord,
-  torchPruningMacs,
-  type ValueInfo,
-} from '@onnx-pruning/ops';
+import type { LayerKind, ModuleContext, ModuleView, OperatorRecord, ValueInfo } from '@onnx-pruning/ops';
 
 /**
  * What counts as an operation. `conv-linear`: the multiply-accumulates of convolutions, matrix products and their kin.
@@ -136,7 +130,9 @@ class Counter {
   #macs(view: CostView, convention: CountConvention): number {
     const record = this.#shapes.records.get(view.live);
     if (!record) return 0;
-    return convention === 'torch-pruning' ? torchPruningMacs(record, view) : record.macs(view);
+    if (convention === 'conv-linear') return record.macs(view);
+    // A product of two activations is a function call in PyTorch, which Torch-Pruning does not see.
+    return (record.layer(view) === null ? 0 : record.macs(view)) + record.overhead(view);
   }
 
   /** Samples of the first input, over which Torch-Pruning averages. */
@@ -175,11 +171,12 @@ function batchOfOne(model: Model): Record<string, number> {
   return sizes;
 }
 
-class CostView extends GraphNodeView implements ModuleContext {
+class CostView extends GraphNodeView implements ModuleContext, ModuleView {
   /** The node of the model; `node` shows it with vectors of its own. */
   readonly live: NodeProto;
   readonly #outputs: readonly (ValueInfo | undefined)[];
-  readonly #viewOf: (node: NodeProto) => NodeView;
+  readonly #viewOf: (node: NodeProto) => CostView;
+  readonly #record: OperatorRecord | undefined;
   readonly #producers: ReadonlyMap<string, NodeProto>;
 
   constructor(model: Model, shapes: ShapeTable, node: NodeProto, producers: ReadonlyMap<string, NodeProto>) {
@@ -189,6 +186,7 @@ class CostView extends GraphNodeView implements ModuleContext {
     this.live = node;
     this.#outputs = node.output.map((name) => shapes.values.get(name));
     this.#producers = producers;
+    this.#record = shapes.records.get(node);
     this.#viewOf = (other) => new CostView(model, shapes, other, producers);
   }
 
@@ -200,7 +198,11 @@ class CostView extends GraphNodeView implements ModuleContext {
     return this.#concrete(this.#outputs[i], this.node.output[i]);
   }
 
-  producer(i: number): NodeView | undefined {
+  isLayer(kind: LayerKind): boolean {
+    return this.#record?.layer(this)?.kind === kind;
+  }
+
+  producer(i: number): ModuleView | undefined {
     const node = this.#producers.get(this.node.input[i] ?? '');
     return node && this.#viewOf(node);
   }

@@ -1,6 +1,6 @@
 /** Costs by hand arithmetic, in both conventions. Parity with Torch-Pruning's recorded totals is tested in bench. */
 import { GraphBuilder, type Model } from '@onnx-pruning/onnx';
-import { noLayer, nothing, type OperatorRecord } from '@onnx-pruning/ops';
+import { noLayer, noOverhead, nothing, type OperatorRecord } from '@onnx-pruning/ops';
 import { printCount } from '@onnx-pruning/report';
 import { type CountOptions, countOpsAndParams } from '../src/index.ts';
 
@@ -123,6 +123,7 @@ describe('countOpsAndParams', () => {
       equations: nothing,
       resize: nothing,
       macs: (ctx) => ctx.outDims(0).reduce((n, size) => n * size, 9),
+      overhead: noOverhead,
       layer: noLayer,
     };
     expect(countOpsAndParams(b.build()).macs).toBe(0);

@@ -1,6 +1,6 @@
 /** What the engine does not know may not change, and explain says why; a rule of the user's own opens it. */
 import { DataType, GraphBuilder, type Model, type NodeProto } from '@onnx-pruning/onnx';
-import { noLayer, noMacs, nothing, type OperatorRecord } from '@onnx-pruning/ops';
+import { noLayer, noMacs, noOverhead, nothing, type OperatorRecord } from '@onnx-pruning/ops';
 import { conv, lastConv, parameter } from '../../ops/cases/blocks.ts';
 import { DependencyGraph } from '../src/index.ts';
 import { freeGroups } from './free-groups.ts';
@@ -61,6 +61,7 @@ describe('customizedOperators', () => {
     },
     resize: nothing,
     macs: noMacs,
+    overhead: noOverhead,
     layer: noLayer,
   };
 

@@ -1,6 +1,6 @@
 /** Requests that cannot be met: the error says what, where and what to do, and the model stays as it was. */
 import { encodeModel, GraphBuilder, type Model, OnnxPruningError, UnknownLayerError } from '@onnx-pruning/onnx';
-import { noLayer, noMacs, nothing, type OperatorRecord } from '@onnx-pruning/ops';
+import { noLayer, noMacs, noOverhead, nothing, type OperatorRecord } from '@onnx-pruning/ops';
 import { conv, lastConv } from '../../ops/cases/blocks.ts';
 import {
   DependencyGraph,
@@ -186,6 +186,7 @@ describe('a request that fails half way', () => {
       },
       resize: nothing,
       macs: noMacs,
+      overhead: noOverhead,
       layer: noLayer,
     };
     const b = new GraphBuilder({ opset: 17, opsets: { 'com.acme': 1 } });

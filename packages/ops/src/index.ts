@@ -15,4 +15,3 @@ export { NEWEST_OPSET, OLDEST_OPSET } from './opsets.ts';
 export * from './record.ts';
 export { DuplicateOperatorError, OperatorRegistry } from './registry.ts';
 export { standardOperators } from './standard.ts';
-export { type ModuleContext, torchPruningMacs } from './torch-pruning-cost.ts';

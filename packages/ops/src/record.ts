@@ -124,6 +124,18 @@ export interface CostContext extends NodeView {
   outDims(i: number): readonly number[];
 }
 
+/** What the cost of a node may depend on besides the node itself. */
+export interface ModuleContext extends CostContext {
+  /** The node that computes input `i`; undefined for graph inputs and initializers. */
+  producer(i: number): ModuleView | undefined;
+}
+
+/** A node that computes an input of another. */
+export interface ModuleView extends NodeView {
+  /** Whether it is a layer of this kind. */
+  isLayer(kind: LayerKind): boolean;
+}
+
 /** The kinds of layers that have a name in the pruning API (pruneConvOutChannels, pruneLinearInChannels, ...). */
 export const LAYER_KINDS = [
   'conv',
@@ -171,6 +183,11 @@ export interface OperatorRecord {
   resize(ctx: ResizeContext): void;
   /** Multiply-accumulates of convolutions and matrix products; 0 for everything else. */
   macs(ctx: CostContext): number;
+  /**
+   * What Torch-Pruning's counter charges for the node besides multiply-accumulates: biases, normalizations,
+   * activations, pooling (see overhead.ts). 0 where it charges nothing.
+   */
+  overhead(ctx: ModuleContext): number;
   /** The layer this node is to a user, or null when it has no parameters of its own. */
   layer(view: NodeView): LayerSpec | null;
 }
@@ -179,5 +196,7 @@ export interface OperatorRecord {
 export const nothing = (): void => {};
 /** For records without multiply-accumulates. */
 export const noMacs = (): number => 0;
+/** For records that Torch-Pruning charges nothing for. */
+export const noOverhead = (): number => 0;
 /** For records without parameters. */
 export const noLayer = (): null => null;

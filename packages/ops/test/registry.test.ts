@@ -1,10 +1,17 @@
 import { NEWEST_OPSET, OLDEST_OPSET } from '../src/opsets.ts';
-import { noLayer, noMacs, nothing, type OperatorRecord } from '../src/record.ts';
+import { noLayer, noMacs, noOverhead, nothing, type OperatorRecord } from '../src/record.ts';
 import { DuplicateOperatorError, OperatorRegistry } from '../src/registry.ts';
 import { standardOperators } from '../src/standard.ts';
 
 function record(opType: string, first: number, last: number, domain = ''): OperatorRecord {
-  const rules = { infer: () => [], equations: nothing, resize: nothing, macs: noMacs, layer: noLayer };
+  const rules = {
+    infer: () => [],
+    equations: nothing,
+    resize: nothing,
+    macs: noMacs,
+    overhead: noOverhead,
+    layer: noLayer,
+  };
   return { domain, opType, opsets: [first, last], ...rules };
 }
 

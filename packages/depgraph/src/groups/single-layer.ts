@@ -3,13 +3,13 @@
  * nothing around it that would couple or fix its channels; tensors and the node are the model's own.
  */
 import {
-  attrInt,
   constantTensor,
   DataType,
   type GraphProto,
   type Layer,
   Model,
   type NodeProto,
+  toNumber,
   type ValueInfoProto,
 } from '@onnx-pruning/onnx';
 import { OperatorRegistry, standardOperators, type ValueInfo } from '@onnx-pruning/ops';
@@ -86,7 +86,9 @@ function fittingSizes(
 ): ReadonlyMap<string, ValueInfo>[] {
   const own = node.input.filter((name) => constants.has(name)).flatMap((name) => values.get(name)?.dims ?? []);
   const numbers = own.filter((size) => typeof size === 'number');
-  const candidates = new Set(numbers.flatMap((size) => [size, size * attrInt(node, 'group', 1)]));
+  // Weights may hold the channels of one group only; how many groups there are is an attribute of the node.
+  const factors = [1, ...node.attribute.filter(({ i }) => i !== undefined).map(({ i }) => toNumber(i))];
+  const candidates = new Set(numbers.flatMap((size) => factors.map((factor) => size * factor)));
   const data = node.input.find((name) => name !== '' && !constants.has(name)) ?? '';
   const info = values.get(data);
   const dims = info?.dims ?? [];

@@ -6,8 +6,9 @@ import { DataType } from '@onnx-pruning/onnx';
 import { carryAll, freezeControl } from '../axes.ts';
 import { compareDims } from '../dims.ts';
 import { NEWEST_OPSET, OLDEST_OPSET } from '../opsets.ts';
-import type { Dim, EquationContext, InferContext, OperatorRecord, ValueInfo } from '../record.ts';
-import { noLayer, noMacs, nothing } from '../record.ts';
+import { perOutputElement } from '../overhead.ts';
+import type { Dim, EquationContext, InferContext, ModuleContext, OperatorRecord, ValueInfo } from '../record.ts';
+import { noLayer, noMacs, noOverhead, nothing } from '../record.ts';
 import { elemTypeOf } from '../values.ts';
 import { shapeInfo, wantsOutput } from './operands.ts';
 
@@ -24,7 +25,12 @@ function inferElements(ctx: InferContext, elemType: number, fold?: Fold): ValueI
   return [{ ...info, value: value.map((element) => (element === undefined ? undefined : fold(element))) }];
 }
 
-function elementwise(opType: string, since: number, fold?: Fold): OperatorRecord {
+function elementwise(
+  opType: string,
+  since: number,
+  fold?: Fold,
+  overhead: OperatorRecord['overhead'] = noOverhead,
+): OperatorRecord {
   return {
     domain: '',
     opType,
@@ -33,6 +39,7 @@ function elementwise(opType: string, since: number, fold?: Fold): OperatorRecord
     equations: equateElements,
     resize: nothing,
     macs: noMacs,
+    overhead,
     layer: noLayer,
   };
 }
@@ -80,6 +87,7 @@ const FOLDING: readonly OperatorRecord[] = [
     'Relu',
     7,
     onPositive((x) => Math.max(x, 0)),
+    perOutputElement,
   ),
   elementwise('Round', 11, onNumbers(roundHalfToEven)),
   elementwise('Sign', 9, onlyNumbers(Math.sign)),
@@ -92,7 +100,7 @@ const SINCE: readonly (readonly [number, readonly string[]])[] = [
     7,
     [
       ...['Acos', 'Asin', 'Atan', 'Cos', 'Sin', 'Tan', 'Tanh', 'Sigmoid', 'HardSigmoid', 'Exp', 'Log', 'Reciprocal'],
-      ...['Elu', 'LeakyRelu', 'Selu', 'Softplus', 'Softsign', 'Not'],
+      ...['Selu', 'Softplus', 'Softsign', 'Not'],
     ],
   ],
   [9, ['Acosh', 'Asinh', 'Atanh', 'Cosh', 'Sinh', 'Erf', 'Shrink']],
@@ -100,8 +108,14 @@ const SINCE: readonly (readonly [number, readonly string[]])[] = [
   [12, ['Celu']],
   [14, ['HardSwish']],
   [18, ['BitwiseNot', 'Mish']],
-  [20, ['Gelu']],
   [24, ['Swish']],
+];
+
+/** Activations that Torch-Pruning charges for, by the opset that introduced them. */
+const CHARGED: readonly (readonly [opType: string, since: number])[] = [
+  ['Elu', 7],
+  ['LeakyRelu', 7],
+  ['Gelu', 20],
 ];
 
 // Clip
@@ -130,8 +144,15 @@ function clip(element: Dim, low: number, high: number): Dim | undefined {
   return untouched && low <= 1 && compareDims(element, 0) === 1 ? element : undefined;
 }
 
+/** ReLU6 is exported as Clip; other bounds come from functions, which Torch-Pruning does not see. */
+function relu6Overhead(ctx: ModuleContext): number {
+  const bound = (name: string, input: number): unknown =>
+    ctx.opset < 11 ? ctx.float(name, Number.NaN) : ctx.inputs[input]?.value?.[0];
+  return bound('min', 1) === 0 && bound('max', 2) === 6 ? perOutputElement(ctx) : 0;
+}
+
 const clipOperator: OperatorRecord = {
-  ...elementwise('Clip', 7),
+  ...elementwise('Clip', 7, undefined, relu6Overhead),
   infer: inferClip,
   equations: (ctx) => {
     equateElements(ctx);
@@ -167,6 +188,7 @@ const dropoutOperator: OperatorRecord = {
 export const activationOperators: readonly OperatorRecord[] = [
   ...FOLDING,
   ...SINCE.flatMap(([since, names]) => names.map((name) => elementwise(name, since))),
+  ...CHARGED.map(([opType, since]) => elementwise(opType, since, undefined, perOutputElement)),
   predicate('IsNaN', 9),
   predicate('IsInf', 10),
   clipOperator,

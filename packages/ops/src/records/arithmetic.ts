@@ -6,14 +6,17 @@ import { DataType } from '@onnx-pruning/onnx';
 import { broadcastDims, equateBroadcast } from '../broadcast.ts';
 import { isKnown } from '../dims.ts';
 import { NEWEST_OPSET, OLDEST_OPSET } from '../opsets.ts';
+import { perOutputFeature } from '../overhead.ts';
 import {
   type Dim,
   type EquationContext,
   type InferContext,
   type LayerSpec,
+  type ModuleContext,
   type NodeView,
   noLayer,
   noMacs,
+  noOverhead,
   nothing,
   type OperatorRecord,
   type ParameterSpec,
@@ -43,6 +46,8 @@ interface Elementwise {
   readonly type: number | 'bool';
   /** Folds one output element from the elements of the inputs there; undefined where nothing is folded. */
   readonly fold: ((view: NodeView, elements: readonly scalars.Element[]) => scalars.Element) | undefined;
+  /** What Torch-Pruning charges; nothing by default. */
+  readonly overhead?: OperatorRecord['overhead'];
 }
 
 /** The contents of all inputs, each stretched to the dimensions of the result; undefined where one is not known. */
@@ -122,6 +127,7 @@ function elementwise(operator: Elementwise): OperatorRecord {
     equations: (ctx: EquationContext) => equateBroadcast(ctx),
     resize: nothing,
     macs: noMacs,
+    overhead: operator.overhead ?? noOverhead,
     layer: role === undefined ? noLayer : (view) => operandLayer(role, view),
   };
 }
@@ -160,8 +166,14 @@ const onBits = (opType: string, since: number): Elementwise => ({
   fold: undefined,
 });
 
+/** A linear layer on a tensor of more than two axes is exported as a product with a constant and a sum with its bias. */
+function separateBias(ctx: ModuleContext): number {
+  const bias = ctx.inputs.findIndex((_, i) => ctx.constant(i) !== undefined && ctx.inDims(i).length === 1);
+  return bias >= 0 && ctx.producer(1 - bias)?.isLayer('linear') ? perOutputFeature(ctx) : 0;
+}
+
 const operators: readonly Elementwise[] = [
-  ofNumbers('Add', 'bias', folding(scalars.add)),
+  { ...ofNumbers('Add', 'bias', folding(scalars.add)), overhead: separateBias },
   ofNumbers('Sub', 'bias', folding(scalars.subtract)),
   ofNumbers('Sum', 'bias', folding(scalars.add)),
   ofNumbers('Mean', 'bias', undefined),

@@ -15,7 +15,7 @@ import type {
   OperatorRecord,
   Term,
 } from '../record.ts';
-import { noLayer, type ResizeContext, type ValueInfo } from '../record.ts';
+import { noLayer, noOverhead, type ResizeContext, type ValueInfo } from '../record.ts';
 import { elemTypeOf, hasInput } from '../values.ts';
 import { headSize, headsLeft, headsTerm, keepScale, resizeHeads } from './heads.ts';
 import { expectDims, shapeInfo, stretchOnto } from './operands.ts';
@@ -159,5 +159,15 @@ function macs(ctx: CostContext): number {
 
 /** Attention; opset 24 added the lengths of keys. */
 export const attentionOperators: readonly OperatorRecord[] = [
-  { domain: '', opType: 'Attention', opsets: [23, NEWEST_OPSET], infer, equations, resize, macs, layer: noLayer },
+  {
+    domain: '',
+    opType: 'Attention',
+    opsets: [23, NEWEST_OPSET],
+    infer,
+    equations,
+    resize,
+    macs,
+    overhead: noOverhead,
+    layer: noLayer,
+  },
 ];

@@ -12,6 +12,7 @@ import {
   type NodeView,
   noLayer,
   noMacs,
+  noOverhead,
   type OperatorRecord,
   type ResizeContext,
   type ValueInfo,
@@ -52,6 +53,7 @@ function castRecord(opType: string, since: number, target: (ctx: NodeView) => nu
     equations: (ctx) => carryAll(ctx, ctx.in(0), ctx.out(0)),
     resize: (ctx) => keepSizes(ctx, target(ctx)),
     macs: noMacs,
+    overhead: noOverhead,
     layer: noLayer,
   };
 }

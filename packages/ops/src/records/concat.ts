@@ -11,7 +11,7 @@ import type {
   ResizeContext,
   ValueInfo,
 } from '../record.ts';
-import { noLayer, noMacs, nothing } from '../record.ts';
+import { noLayer, noMacs, noOverhead, nothing } from '../record.ts';
 import { type Elements, elementsOf, elemTypeOf, hasInput, knownValue, valueInfo } from '../values.ts';
 
 function joinedSize(ctx: InferContext, sizes: readonly (Dim | undefined)[]): Dim {
@@ -65,6 +65,7 @@ const concat: OperatorRecord = {
   equations: concatEquations,
   resize: nothing,
   macs: noMacs,
+  overhead: noOverhead,
   layer: noLayer,
 };
 
@@ -203,6 +204,7 @@ function split(opsets: readonly [number, number], version: SplitVersion): Operat
     equations: (ctx) => splitEquations(version, ctx),
     resize: (ctx) => resizeSplit(version, ctx),
     macs: noMacs,
+    overhead: noOverhead,
     layer: noLayer,
   };
 }

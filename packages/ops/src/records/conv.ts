@@ -6,12 +6,14 @@
 import { carry, expectSize, freezeAxes } from '../axes.ts';
 import { mulDims } from '../dims.ts';
 import { NEWEST_OPSET, OLDEST_OPSET } from '../opsets.ts';
+import { perOutputElement } from '../overhead.ts';
 import type {
   CostContext,
   Dim,
   EquationContext,
   InferContext,
   LayerSpec,
+  ModuleContext,
   NodeView,
   OperatorRecord,
   ParameterSpec,
@@ -229,6 +231,11 @@ function convMacs(ctx: CostContext): number {
   return [batch, ...positions, ...ctx.inDims(1)].reduce((n, size) => n * size, 1);
 }
 
+/** One for each output element where there is a bias. */
+function biasOverhead(ctx: ModuleContext): number {
+  return ctx.node.input[2] ? perOutputElement(ctx) : 0;
+}
+
 function withBias(view: NodeView, weight: ParameterSpec): ParameterSpec[] {
   return view.constant(2) ? [weight, { input: 2, role: 'bias', out: 0 }] : [weight];
 }
@@ -261,6 +268,7 @@ export const convOperators: readonly OperatorRecord[] = [
     equations: equateConv,
     resize: resizeConv,
     macs: convMacs,
+    overhead: biasOverhead,
     layer: convLayer,
   },
   {
@@ -271,6 +279,7 @@ export const convOperators: readonly OperatorRecord[] = [
     equations: equateTransposed,
     resize: resizeTransposed,
     macs: convMacs,
+    overhead: biasOverhead,
     layer: transposedLayer,
   },
 ];

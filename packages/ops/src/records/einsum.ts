@@ -17,7 +17,7 @@ import type {
   Term,
   ValueInfo,
 } from '../record.ts';
-import { nothing } from '../record.ts';
+import { noOverhead, nothing } from '../record.ts';
 import { elemTypeOf } from '../values.ts';
 import { shapeInfo, stretchOnto } from './operands.ts';
 
@@ -191,5 +191,15 @@ function macs(ctx: CostContext): number {
 
 /** Einsum of any number of operands. */
 export const einsumOperators: readonly OperatorRecord[] = [
-  { domain: '', opType: 'Einsum', opsets: [12, NEWEST_OPSET], infer, equations, resize: nothing, macs, layer },
+  {
+    domain: '',
+    opType: 'Einsum',
+    opsets: [12, NEWEST_OPSET],
+    infer,
+    equations,
+    resize: nothing,
+    macs,
+    overhead: noOverhead,
+    layer,
+  },
 ];

@@ -9,6 +9,7 @@ import {
   type NodeView,
   noLayer,
   noMacs,
+  noOverhead,
   nothing,
   type OperatorRecord,
   type ResizeContext,
@@ -120,6 +121,7 @@ const expand: OperatorRecord = {
   equations: expandEquations,
   resize: resizeExpand,
   macs: noMacs,
+  overhead: noOverhead,
   layer: noLayer,
 };
 
@@ -175,6 +177,7 @@ const tile: OperatorRecord = {
   // Repeats count copies, not channels.
   resize: nothing,
   macs: noMacs,
+  overhead: noOverhead,
   layer: noLayer,
 };
 

@@ -13,7 +13,7 @@ import type {
   ParameterSpec,
   ValueInfo,
 } from '../record.ts';
-import { noLayer, noMacs, nothing } from '../record.ts';
+import { noLayer, noMacs, noOverhead, nothing } from '../record.ts';
 import { elemTypeOf } from '../values.ts';
 import { shapeInfo, stretchOnto, wantsOutput } from './operands.ts';
 
@@ -53,6 +53,7 @@ function skipNormalization(opType: string, statistic: string, parameters: readon
     equations: (ctx) => equateSkip(ctx, statistic),
     resize: nothing,
     macs: noMacs,
+    overhead: noOverhead,
     layer: (view) => vectors('layernorm', view, parameters),
   };
 }
@@ -70,6 +71,7 @@ function activation(opType: string, layer: OperatorRecord['layer']): OperatorRec
     equations: (ctx) => equateBroadcast(ctx),
     resize: nothing,
     macs: noMacs,
+    overhead: noOverhead,
     layer,
   };
 }

@@ -12,6 +12,7 @@ import {
   type NodeView,
   noLayer,
   noMacs,
+  noOverhead,
   nothing,
   type OperatorRecord,
   type ResizeContext,
@@ -130,6 +131,7 @@ const gather: OperatorRecord = {
   equations: gatherEquations,
   resize: resizeGather,
   macs: noMacs,
+  overhead: noOverhead,
   layer: embeddingLayer,
 };
 
@@ -165,6 +167,7 @@ const gatherElements: OperatorRecord = {
   },
   resize: nothing,
   macs: noMacs,
+  overhead: noOverhead,
   layer: noLayer,
 };
 
@@ -209,6 +212,7 @@ const gatherNd: OperatorRecord = {
   equations: gatherNdEquations,
   resize: nothing,
   macs: noMacs,
+  overhead: noOverhead,
   layer: noLayer,
 };
 
@@ -239,6 +243,7 @@ const scatterNd: OperatorRecord = {
   },
   resize: nothing,
   macs: noMacs,
+  overhead: noOverhead,
   layer: noLayer,
 };
 
@@ -266,6 +271,7 @@ function scatterElements(opType: string, opsets: readonly [number, number]): Ope
     equations: scatterElementsEquations,
     resize: nothing,
     macs: noMacs,
+    overhead: noOverhead,
     layer: noLayer,
   };
 }

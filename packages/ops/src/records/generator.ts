@@ -13,6 +13,7 @@ import {
   type NodeView,
   noLayer,
   noMacs,
+  noOverhead,
   nothing,
   type OperatorRecord,
   type ResizeContext,
@@ -56,6 +57,7 @@ const constant: OperatorRecord = {
   equations: nothing,
   resize: nothing,
   macs: noMacs,
+  overhead: noOverhead,
   layer: noLayer,
 };
 
@@ -107,6 +109,7 @@ const constantOfShape: OperatorRecord = {
   equations: constantOfShapeEquations,
   resize: resizeConstantOfShape,
   macs: noMacs,
+  overhead: noOverhead,
   layer: noLayer,
 };
 
@@ -132,6 +135,7 @@ function generator(opType: string, since: number, infer: OperatorRecord['infer']
     equations: (ctx) => freezeNode(ctx, reason),
     resize: nothing,
     macs: noMacs,
+    overhead: noOverhead,
     layer: noLayer,
   };
 }

@@ -5,6 +5,7 @@
 
 import { carryAll, freezeAxes } from '../axes.ts';
 import { NEWEST_OPSET } from '../opsets.ts';
+import { scaleAndShift } from '../overhead.ts';
 import type {
   Dim,
   EquationContext,
@@ -100,5 +101,6 @@ export const groupNormalization: OperatorRecord = {
   equations: equateGroupNorm,
   resize: resizeGroupNorm,
   macs: noMacs,
+  overhead: scaleAndShift,
   layer: groupNormLayer,
 };

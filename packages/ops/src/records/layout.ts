@@ -8,6 +8,7 @@ import {
   type NodeView,
   noLayer,
   noMacs,
+  noOverhead,
   nothing,
   type OperatorRecord,
   type ValueInfo,
@@ -55,6 +56,7 @@ const transpose: OperatorRecord = {
   },
   resize: nothing,
   macs: noMacs,
+  overhead: noOverhead,
   layer: noLayer,
 };
 
@@ -100,6 +102,7 @@ const depthToSpace: OperatorRecord = {
   },
   resize: nothing,
   macs: noMacs,
+  overhead: noOverhead,
   layer: noLayer,
 };
 
@@ -128,6 +131,7 @@ const spaceToDepth: OperatorRecord = {
   },
   resize: nothing,
   macs: noMacs,
+  overhead: noOverhead,
   layer: noLayer,
 };
 

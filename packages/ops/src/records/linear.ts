@@ -6,6 +6,7 @@
 import { carry, expectSize, freezeNode } from '../axes.ts';
 import { broadcastDims } from '../broadcast.ts';
 import { NEWEST_OPSET, OLDEST_OPSET } from '../opsets.ts';
+import { perOutputFeature } from '../overhead.ts';
 import type {
   Axes,
   CostContext,
@@ -18,7 +19,7 @@ import type {
   ParameterSpec,
   ValueInfo,
 } from '../record.ts';
-import { nothing } from '../record.ts';
+import { noOverhead, nothing } from '../record.ts';
 import { elemTypeOf } from '../values.ts';
 import { expectStretches, stretchOnto } from './operands.ts';
 
@@ -175,6 +176,7 @@ const matMul: OperatorRecord = {
   equations: equateMatMul,
   resize: nothing,
   macs: matMulMacs,
+  overhead: noOverhead,
   layer: matMulLayer,
 };
 
@@ -195,6 +197,7 @@ const fusedMatMul: OperatorRecord = {
     if (transposesBatch(ctx)) freezeNode(ctx, 'its batch axes are transposed');
     else equateMatMul(ctx);
   },
+  overhead: noOverhead,
   layer: (view) => (transposesBatch(view) ? null : matMulLayer(view)),
 };
 
@@ -208,6 +211,7 @@ export const linearOperators: readonly OperatorRecord[] = [
     equations: equateGemm,
     resize: nothing,
     macs: gemmMacs,
+    overhead: (ctx) => (ctx.node.input[2] ? perOutputFeature(ctx) : 0),
     layer: gemmLayer,
   },
   matMul,

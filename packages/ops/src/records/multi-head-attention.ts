@@ -17,7 +17,7 @@ import type {
   Term,
   ValueInfo,
 } from '../record.ts';
-import { noLayer } from '../record.ts';
+import { noLayer, noOverhead } from '../record.ts';
 import { elemTypeOf, hasInput } from '../values.ts';
 import { headSize, headsLeft, headsTerm, keepScale, resizeHeads } from './heads.ts';
 import { shapeInfo, stretchOnto } from './operands.ts';
@@ -109,6 +109,7 @@ const multiHeadAttention: OperatorRecord = {
     const [queries, result] = [ctx.inDims(0), ctx.outDims(0)].map((dims) => dims.reduce((n, size) => n * size, 1));
     return attentionMacs(queries!, result!, ctx.inDims(1).at(-2)!);
   },
+  overhead: noOverhead,
   layer: noLayer,
 };
 
@@ -216,6 +217,7 @@ const packedAttention: OperatorRecord = {
   equations: equatePacked,
   resize: resizePacked,
   macs: packedMacs,
+  overhead: noOverhead,
   layer: packedLayer,
 };
 

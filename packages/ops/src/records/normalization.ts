@@ -7,6 +7,7 @@ import { DataType } from '@onnx-pruning/onnx';
 import { axisOf, carryAll, checkedAxis, freezeAxes } from '../axes.ts';
 import { equateBroadcast } from '../broadcast.ts';
 import { NEWEST_OPSET, OLDEST_OPSET } from '../opsets.ts';
+import { scaleAndShift } from '../overhead.ts';
 import type {
   Dim,
   EquationContext,
@@ -18,7 +19,7 @@ import type {
   ParameterSpec,
   ValueInfo,
 } from '../record.ts';
-import { noLayer, noMacs, nothing } from '../record.ts';
+import { noLayer, noMacs, noOverhead, nothing } from '../record.ts';
 import { elemTypeOf } from '../values.ts';
 import { groupNormalization } from './group-normalization.ts';
 import { expectDims, expectRank, expectStretches, shapeInfo } from './operands.ts';
@@ -204,6 +205,7 @@ export const normalizationOperators: readonly OperatorRecord[] = [
     equations: equateBatchNorm,
     resize: nothing,
     macs: noMacs,
+    overhead: scaleAndShift,
     layer: (view) => channelParameters('batchnorm', view, SCALE_BIAS_AND_STATISTICS),
   },
   {
@@ -214,6 +216,7 @@ export const normalizationOperators: readonly OperatorRecord[] = [
     equations: equateInstanceNorm,
     resize: nothing,
     macs: noMacs,
+    overhead: scaleAndShift,
     layer: (view) => channelParameters('instancenorm', view, SCALE_AND_BIAS),
   },
   {
@@ -224,6 +227,7 @@ export const normalizationOperators: readonly OperatorRecord[] = [
     equations: (ctx) => equateTrailingNorm(ctx, 'mean and variance'),
     resize: nothing,
     macs: noMacs,
+    overhead: scaleAndShift,
     layer: trailingLayer,
   },
   {
@@ -234,6 +238,7 @@ export const normalizationOperators: readonly OperatorRecord[] = [
     equations: (ctx) => equateTrailingNorm(ctx, 'root mean square'),
     resize: nothing,
     macs: noMacs,
+    overhead: noOverhead,
     layer: trailingLayer,
   },
   // What onnxruntime's optimizer wrote before RMSNormalization was a standard operator, in the standard domain.
@@ -245,6 +250,7 @@ export const normalizationOperators: readonly OperatorRecord[] = [
     equations: (ctx) => equateTrailingNorm(ctx, 'root mean square'),
     resize: nothing,
     macs: noMacs,
+    overhead: noOverhead,
     layer: trailingLayer,
   },
   {
@@ -255,6 +261,7 @@ export const normalizationOperators: readonly OperatorRecord[] = [
     equations: equateLrn,
     resize: nothing,
     macs: noMacs,
+    overhead: noOverhead,
     layer: noLayer,
   },
   {
@@ -265,6 +272,7 @@ export const normalizationOperators: readonly OperatorRecord[] = [
     equations: equateLpNorm,
     resize: nothing,
     macs: noMacs,
+    overhead: noOverhead,
     layer: noLayer,
   },
   {
@@ -275,6 +283,7 @@ export const normalizationOperators: readonly OperatorRecord[] = [
     equations: equateMeanVariance,
     resize: nothing,
     macs: noMacs,
+    overhead: noOverhead,
     layer: noLayer,
   },
 ];

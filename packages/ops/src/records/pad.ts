@@ -12,6 +12,7 @@ import {
   type NodeView,
   noLayer,
   noMacs,
+  noOverhead,
   nothing,
   type OperatorRecord,
   type Term,
@@ -120,6 +121,7 @@ const pad: OperatorRecord = {
   // Pads are channels added or taken away, not sizes of the axis: what they are stated as stays right.
   resize: nothing,
   macs: noMacs,
+  overhead: noOverhead,
   layer: noLayer,
 };
 

@@ -5,8 +5,9 @@
 import { DataType } from '@onnx-pruning/onnx';
 import { carryAll, freezeAxes } from '../axes.ts';
 import { NEWEST_OPSET, OLDEST_OPSET } from '../opsets.ts';
+import { perInputElement } from '../overhead.ts';
 import type { Dim, EquationContext, InferContext, OperatorRecord, ValueInfo } from '../record.ts';
-import { noLayer, noMacs, nothing } from '../record.ts';
+import { noLayer, noMacs, noOverhead, nothing } from '../record.ts';
 import { checkSpatial, readWindows, slidingDim, type Window } from '../spatial.ts';
 import { elemTypeOf } from '../values.ts';
 import { expectRank, wantsOutput } from './operands.ts';
@@ -70,16 +71,17 @@ function pool(opType: string, changes: Partial<OperatorRecord> = {}): OperatorRe
     equations: equatePool,
     resize: nothing,
     macs: noMacs,
+    overhead: noOverhead,
     layer: noLayer,
     ...changes,
   };
 }
 
 export const poolingOperators: readonly OperatorRecord[] = [
-  pool('MaxPool', { equations: equateMaxPool }),
-  pool('AveragePool'),
+  pool('MaxPool', { equations: equateMaxPool, overhead: perInputElement }),
+  pool('AveragePool', { overhead: perInputElement }),
   pool('LpPool'),
-  pool('GlobalAveragePool', { infer: inferGlobalPool }),
-  pool('GlobalMaxPool', { infer: inferGlobalPool }),
+  pool('GlobalAveragePool', { infer: inferGlobalPool, overhead: perInputElement }),
+  pool('GlobalMaxPool', { infer: inferGlobalPool, overhead: perInputElement }),
   pool('GlobalLpPool', { infer: inferGlobalPool }),
 ];

@@ -1,6 +1,7 @@
 /** PRelu: elementwise, with a slope that is stretched over the input (never the other way round). */
 import { equateBroadcast } from '../broadcast.ts';
 import { NEWEST_OPSET, OLDEST_OPSET } from '../opsets.ts';
+import { perOutputElement } from '../overhead.ts';
 import type { InferContext, LayerSpec, NodeView, OperatorRecord, ValueInfo } from '../record.ts';
 import { noMacs, nothing } from '../record.ts';
 import { elemTypeOf } from '../values.ts';
@@ -37,6 +38,7 @@ export const preluOperators: readonly OperatorRecord[] = [
     equations: (ctx) => equateBroadcast(ctx),
     resize: nothing,
     macs: noMacs,
+    overhead: perOutputElement,
     layer,
   },
 ];

@@ -18,6 +18,7 @@ import type {
   Term,
   ValueInfo,
 } from '../record.ts';
+import { noOverhead } from '../record.ts';
 import { elemTypeOf } from '../values.ts';
 import { expectDims, shapeInfo } from './operands.ts';
 
@@ -173,6 +174,7 @@ function recurrent(cell: Cell): OperatorRecord {
     equations: (ctx) => equations(cell, ctx),
     resize,
     macs,
+    overhead: noOverhead,
     layer,
   };
 }

@@ -23,6 +23,7 @@ import {
   type NodeView,
   noLayer,
   noMacs,
+  noOverhead,
   nothing,
   type OperatorRecord,
   type ValueInfo,
@@ -136,6 +137,7 @@ function reduce(reduction: Reduction): OperatorRecord {
     equations: (ctx) => reduceEquations(reduction, ctx),
     resize: nothing,
     macs: noMacs,
+    overhead: noOverhead,
     layer: noLayer,
   };
 }
@@ -173,6 +175,7 @@ function argExtremum(opType: string): OperatorRecord {
     },
     resize: nothing,
     macs: noMacs,
+    overhead: noOverhead,
     layer: noLayer,
   };
 }
@@ -215,6 +218,7 @@ const topK: OperatorRecord = {
   },
   resize: nothing,
   macs: noMacs,
+  overhead: noOverhead,
   layer: noLayer,
 };
 
@@ -238,6 +242,7 @@ const cumSum: OperatorRecord = {
   },
   resize: nothing,
   macs: noMacs,
+  overhead: noOverhead,
   layer: noLayer,
 };
 

@@ -10,6 +10,7 @@ import {
   type NodeView,
   noLayer,
   noMacs,
+  noOverhead,
   nothing,
   type OperatorRecord,
   type ResizeContext,
@@ -115,6 +116,7 @@ const reshape: OperatorRecord = {
   },
   resize: resizeReshape,
   macs: noMacs,
+  overhead: noOverhead,
   layer: noLayer,
 };
 
@@ -146,6 +148,7 @@ const flatten: OperatorRecord = {
   },
   resize: nothing,
   macs: noMacs,
+  overhead: noOverhead,
   layer: noLayer,
 };
 
@@ -224,6 +227,7 @@ const squeeze: OperatorRecord = {
   },
   resize: stateSqueezedAxes,
   macs: noMacs,
+  overhead: noOverhead,
   layer: noLayer,
 };
 
@@ -249,6 +253,7 @@ const unsqueeze: OperatorRecord = {
   },
   resize: nothing,
   macs: noMacs,
+  overhead: noOverhead,
   layer: noLayer,
 };
 

@@ -6,6 +6,7 @@ import { attrFloats } from '@onnx-pruning/onnx';
 import { axisOf, carryAll, checkedAxis, freezeAxes, freezeControl } from '../axes.ts';
 import { mulDims, sameDim } from '../dims.ts';
 import { NEWEST_OPSET } from '../opsets.ts';
+import { perElementOfOneSample } from '../overhead.ts';
 import type {
   Dim,
   EquationContext,
@@ -163,7 +164,17 @@ function resize(ctx: ResizeContext): void {
 }
 
 function resizeRecord(opType: string, opsets: readonly [number, number]): OperatorRecord {
-  return { domain: '', opType, opsets, infer, equations, resize, macs: noMacs, layer: noLayer };
+  return {
+    domain: '',
+    opType,
+    opsets,
+    infer,
+    equations,
+    resize,
+    macs: noMacs,
+    overhead: perElementOfOneSample,
+    layer: noLayer,
+  };
 }
 
 export const resizeOperators: readonly OperatorRecord[] = [

@@ -6,7 +6,7 @@ import { carry, carryAll, freezeAxes, freezeNode } from '../axes.ts';
 import { isKnown } from '../dims.ts';
 import { NEWEST_OPSET } from '../opsets.ts';
 import type { Axes, EquationContext, InferContext, NodeView, OperatorRecord, ResizeContext, Term } from '../record.ts';
-import { noLayer, noMacs } from '../record.ts';
+import { noLayer, noMacs, noOverhead } from '../record.ts';
 import { elemTypeOf } from '../values.ts';
 import { headSize, headsTerm, resizeHeads } from './heads.ts';
 import { shapeInfo } from './operands.ts';
@@ -87,6 +87,7 @@ function rotary(domain: string, opsets: readonly [number, number], inputs: Input
     equations: (ctx) => equations(inputs, ctx),
     resize: (ctx) => resize(inputs, ctx),
     macs: noMacs,
+    overhead: noOverhead,
     layer: noLayer,
   };
 }

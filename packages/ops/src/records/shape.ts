@@ -3,7 +3,7 @@ import { DataType } from '@onnx-pruning/onnx';
 import { freezeAxes } from '../axes.ts';
 import { productOfDims } from '../dims.ts';
 import { NEWEST_OPSET, OLDEST_OPSET } from '../opsets.ts';
-import { type NodeView, noLayer, noMacs, nothing, type OperatorRecord } from '../record.ts';
+import { type NodeView, noLayer, noMacs, noOverhead, nothing, type OperatorRecord } from '../record.ts';
 import { valueInfo } from '../values.ts';
 
 /** The range of axes that Shape lists; attributes `start` and `end` exist from opset 15. */
@@ -26,6 +26,7 @@ const shape: OperatorRecord = {
   equations: (ctx) => freezeAxes(ctx, ctx.out(0), 'Shape has one element per axis'),
   resize: nothing,
   macs: noMacs,
+  overhead: noOverhead,
   layer: noLayer,
 };
 
@@ -40,6 +41,7 @@ const size: OperatorRecord = {
   equations: nothing,
   resize: nothing,
   macs: noMacs,
+  overhead: noOverhead,
   layer: noLayer,
 };
 

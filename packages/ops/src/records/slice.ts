@@ -9,6 +9,7 @@ import {
   type NodeView,
   noLayer,
   noMacs,
+  noOverhead,
   type OperatorRecord,
   type ResizeContext,
   type Term,
@@ -280,6 +281,7 @@ function slice(opsets: readonly [number, number], version: SliceVersion): Operat
     equations: (ctx) => sliceEquations(version, ctx),
     resize: (ctx) => resizeSlice(version, ctx),
     macs: noMacs,
+    overhead: noOverhead,
     layer: noLayer,
   };
 }

@@ -6,7 +6,7 @@
 import { axisOf, carryAll, checkedAxis } from '../axes.ts';
 import { NEWEST_OPSET, OLDEST_OPSET } from '../opsets.ts';
 import type { EquationContext, InferContext, NodeView, OperatorRecord, ValueInfo } from '../record.ts';
-import { noLayer, noMacs, nothing } from '../record.ts';
+import { noLayer, noMacs, noOverhead, nothing } from '../record.ts';
 import { elemTypeOf } from '../values.ts';
 import { shapeInfo } from './operands.ts';
 
@@ -39,6 +39,7 @@ function softmaxRecord(opType: string, statistic: string): OperatorRecord {
     equations: (ctx) => equations(ctx, statistic),
     resize: nothing,
     macs: noMacs,
+    overhead: noOverhead,
     layer: noLayer,
   };
 }
