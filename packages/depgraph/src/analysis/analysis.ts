@@ -30,6 +30,8 @@ export interface Analysis {
   readonly original: OriginalGraph;
   /** Layers in trace order. */
   readonly layers: readonly PrunableLayer[];
+  /** The layer that each node is; a bare parameter's where it is no other. */
+  readonly layerOf: ReadonlyMap<NodeProto, PrunableLayer>;
   /** Channel axes of layers that hold a leaf, in graph order. */
   readonly uses: ReadonlyMap<Leaf, readonly LayerAxis[]>;
 }
@@ -69,8 +71,10 @@ export function analyse(
   for (const given of options.unwrappedParameters ?? []) layers.push(unwrappedLayer(model, shapes, terms.axes, given));
   for (const { layer, side, groups } of options.channelGroups ?? []) groupChannels(layers, terms, layer, side, groups);
   if (options.independentGroups) chooseIndependently(terms, shapes);
+  // Bare parameters come last and share a node with others: the node's own layer answers for it.
+  const layerOf = new Map([...layers].reverse().map((layer) => [layer.node, layer]));
   const original = new OriginalGraph(model, shapes);
-  return { model, registry, shapes, terms, original, layers, uses: collectUses(model, layers) };
+  return { model, registry, shapes, terms, original, layers, layerOf, uses: collectUses(model, layers) };
 }
 
 /**

@@ -3,7 +3,7 @@
  * here so that the analysis and the model stay together. Importance and policy are not its business.
  */
 import type { Graph } from '@dagrejs/graphlib';
-import { type FingerprintedModel, fingerprint, type Layer, type Model, type NodeProto } from '@onnx-pruning/onnx';
+import { type FingerprintedModel, fingerprint, type Layer, type Model } from '@onnx-pruning/onnx';
 import type { OperatorRecord } from '@onnx-pruning/ops';
 import { type Analysis, analyse, type ChannelGroups } from '../analysis/analysis.ts';
 import { snapshotOf } from '../analysis/snapshot.ts';
@@ -88,7 +88,6 @@ export class DependencyGraph implements GroupOwner {
   #analysis: Analysis | undefined;
   #snapshot: FingerprintedModel | undefined;
   #fingerprint: string | undefined;
-  #byNode = new Map<NodeProto, PrunableLayer>();
   #byName = new Map<string, PrunableLayer>();
   #carriers: Carriers | undefined;
   #outer: ReadonlySet<Leaf> | undefined;
@@ -114,8 +113,6 @@ export class DependencyGraph implements GroupOwner {
     this.#carriers = undefined;
     this.#outer = undefined;
     const layers = this.#analysis.layers;
-    // Layers of bare parameters come last and share a node with others: the node's own layer answers for it.
-    this.#byNode = new Map([...layers].reverse().map((layer) => [layer.node, layer]));
     this.#byName = new Map(layers.map((layer) => [layer.name, layer]));
     return this;
   }
@@ -169,7 +166,7 @@ export class DependencyGraph implements GroupOwner {
     const named = this.#byName.get(typeof layer === 'string' ? layer : layer.name);
     if (named && (typeof layer === 'string' || layer.node === named.node)) return named;
     const base = typeof layer === 'string' ? this.model.layer(layer) : layer;
-    const found = this.#byNode.get(base.node);
+    const found = this.analysis.layerOf.get(base.node);
     if (found) return found;
     throw notALayer(base);
   }

@@ -27,14 +27,12 @@ export interface Edge {
 
 /** Nodes in graph order, without those that only hold a constant. */
 export function verticesOf(analysis: Analysis): Map<NodeProto, Vertex> {
-  // Layers of bare parameters come last and share a node with others: the node's own layer stands for it.
-  const layers = new Map([...analysis.layers].reverse().map((layer) => [layer.node, layer]));
   const names = new Map(analysis.model.layers().map(({ node, name }) => [node, name]));
   const nodes = analysis.model.graph.node.filter((node) => !node.output.every((name) => isConstant(analysis, name)));
   return new Map(
     nodes.map((node) => {
       const name = names.get(node) ?? nodeLabel(node);
-      return [node, { name, operator: node.opType ?? '', layer: layers.get(node) }];
+      return [node, { name, operator: node.opType ?? '', layer: analysis.layerOf.get(node) }];
     }),
   );
 }

@@ -39,10 +39,9 @@ export class Carriers {
 
   constructor(analysis: Analysis) {
     this.uses = analysis.uses;
-    const layers = new Map(analysis.layers.map((layer) => [layer.node, layer]));
     const values = new Map<string, Value>();
     for (const node of analysis.model.graph.node) {
-      const layer = layers.get(node);
+      const layer = analysis.layerOf.get(node);
       const separateSides = layer?.axes.some((axis) => axis.side === 'in') ?? false;
       const stop: Stop = { node, layer, separateSides, outputs: [] };
       this.stops.set(node, stop);
