@@ -10,7 +10,7 @@ import { assertVerified, BasePruner, type Group, readNumbers, tensorDims, verify
 /** The largest magnitude among the weights of each channel in `group.idxs`, in that order. */
 export function largestWeight(group: Group): Float32Array {
   const weight = group.root.parameters.find(({ role }) => role === 'weight')!;
-  const tensor = group.graph.analysis.shapes.constants.get(weight.tensor)!;
+  const tensor = group.graph.tensorOf(weight.tensor)!;
   const dims = tensorDims(tensor);
   const inner = dims.slice(weight.axis + 1).reduce((a, b) => a * b, 1);
   const largest = new Float32Array(dims[weight.axis]);

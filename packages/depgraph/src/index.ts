@@ -9,7 +9,14 @@ export {
   isRootLayer,
 } from './groups/dependency-graph.ts';
 export { channelsOn, type Edge, edgesOf, type Vertex, verticesOf } from './groups/dependency-view.ts';
-export { type Dependency, Group, type GroupItem, type GroupOwner, indexPairs } from './groups/group.ts';
+export {
+  type Dependency,
+  Group,
+  type GroupItem,
+  type GroupOwner,
+  type GroupParameter,
+  indexPairs,
+} from './groups/group.ts';
 export type { IndexPairs } from './groups/index-pairs.ts';
 export * from './groups/pruning-function.ts';
 export { emptiedAxis, primaryLeaves, type RemovedCells, removalOf } from './groups/selection.ts';

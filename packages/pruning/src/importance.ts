@@ -2,7 +2,7 @@
  * Importance criteria: one score per root channel of a group, lower scores are pruned first. Only data of the model is
  * read; nothing is pruned here.
  */
-import type { Group, GroupItem, ParameterAxis } from '@onnx-pruning/depgraph';
+import type { Group, GroupParameter } from '@onnx-pruning/depgraph';
 import type { TensorProto } from '@onnx-pruning/onnx';
 import { LAYER_KINDS, type LayerKind } from '@onnx-pruning/ops';
 import { ChannelNorms } from './channel-norms.ts';
@@ -61,8 +61,8 @@ export function channelPositions(group: Group): Int32Array {
 export type ParameterScores = Pick<MemberScores, 'scores' | 'indices'>;
 
 /** Whether a parameter of a member takes part in scoring: weights do, and biases when asked for. */
-function isScored({ role }: ParameterAxis, { axis }: GroupItem, bias: boolean): boolean {
-  return role === 'weight' || (bias && role === 'bias' && axis.side === 'out');
+function isScored({ role, item }: GroupParameter, bias: boolean): boolean {
+  return role === 'weight' || (bias && role === 'bias' && item.axis.side === 'out');
 }
 
 /**
@@ -106,19 +106,16 @@ export class GroupMagnitudeImportance {
   /** Scores of every member, before they are combined. */
   protected memberScores(group: Group): MemberScores[] {
     const positions = channelPositions(group);
-    const { constants } = group.graph.analysis.shapes;
     const members: MemberScores[] = [];
     let last: (Pick<MemberScores, 'channels'> & { readonly root: Int32Array }) | undefined;
-    for (const item of group.items) {
-      if (!this.targetTypes.has(item.axis.layer.spec.kind)) continue;
+    for (const parameter of group.parameters()) {
+      const { item, tensor, axis } = parameter;
+      if (!this.targetTypes.has(item.axis.layer.spec.kind) || !isScored(parameter, this.bias)) continue;
       const { member, root } = item.pairs;
       // Most members follow the root in the same way and share the list that says so.
       if (last?.root !== root) last = { root, channels: root.map((index) => positions[index]) };
-      for (const parameter of item.axis.parameters) {
-        if (!isScored(parameter, item, this.bias)) continue;
-        const { scores, indices } = this.parameterScores(constants.get(parameter.tensor)!, parameter.axis, member);
-        members.push({ channels: last.channels, scores, indices });
-      }
+      const { scores, indices } = this.parameterScores(tensor, axis, member);
+      members.push({ channels: last.channels, scores, indices });
     }
     return members;
   }

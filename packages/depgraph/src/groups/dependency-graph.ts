@@ -3,7 +3,7 @@
  * here so that the analysis and the model stay together. Importance and policy are not its business.
  */
 import type { Graph } from '@dagrejs/graphlib';
-import { type FingerprintedModel, fingerprint, type Layer, type Model } from '@onnx-pruning/onnx';
+import { type FingerprintedModel, fingerprint, type Layer, type Model, type TensorProto } from '@onnx-pruning/onnx';
 import type { OperatorRecord } from '@onnx-pruning/ops';
 import { type Analysis, analyse, type ChannelGroups } from '../analysis/analysis.ts';
 import { snapshotOf } from '../analysis/snapshot.ts';
@@ -20,7 +20,8 @@ import {
 import { removeChannels } from '../rewrite/rewrite.ts';
 import { registryWith } from '../shapes/customized.ts';
 import type { InputShapes } from '../shapes/shapes.ts';
-import { type Leaf, leavesOf, numericSize } from '../terms/term.ts';
+import type { Consumption } from '../terms/equations.ts';
+import { type DimTerm, type Leaf, leavesOf, numericSize, someLeaf } from '../terms/term.ts';
 import { dependencyGraphOf } from './dependency-view.ts';
 import { explainLayer } from './explain.ts';
 import { Group, type GroupOwner } from './group.ts';
@@ -311,6 +312,38 @@ export class DependencyGraph implements GroupOwner {
   /** Why a layer, or some of its channels, cannot be pruned; and what its channels are coupled with. */
   explain(layer: Layer | string): string {
     return explainLayer(this.analysis, this.prunableLayer(layer));
+  }
+
+  /**
+   * What is known of one axis of a value.
+   * @param axis counted from the front
+   * @returns undefined for a value that does not exist or whose rank is not known, and for an axis that it does not have
+   */
+  termOf(value: string, axis: number): DimTerm | undefined {
+    return this.axesOf(value)[axis];
+  }
+
+  /** The terms of all axes of a value; none where it does not exist or its rank is not known. */
+  axesOf(value: string): readonly DimTerm[] {
+    return this.analysis.terms.axes.get(value) ?? [];
+  }
+
+  /** The initializer or constant of this name, with the weights that it has now. */
+  tensorOf(name: string): TensorProto | undefined {
+    return this.analysis.shapes.constants.get(name);
+  }
+
+  /** Sides of layers that hold some of a leaf's channels, in graph order. */
+  usesOf(leaf: Leaf): readonly LayerAxis[] {
+    return this.analysis.uses.get(leaf) ?? [];
+  }
+
+  /** Nodes that sum over an axis with a leaf's channels: there, removed channels count as zero. */
+  consumersOf(leaf: Leaf): readonly Consumption[] {
+    return this.analysis.terms.consumptions.filter(({ value, axis }) => {
+      const term = this.termOf(value, axis);
+      return term !== undefined && someLeaf(term, (held) => held === leaf);
+    });
   }
 
   /** How pruning a root reaches the other layers that hold its channels. */

@@ -2,12 +2,12 @@
  * A group: channels of a root layer and every parameter index that must go with them. A view over the solved terms in
  * the vocabulary of Torch-Pruning; it removes nothing itself.
  */
-import type { Layer, Model } from '@onnx-pruning/onnx';
+import type { Layer, Model, TensorProto } from '@onnx-pruning/onnx';
 import { type Analysis, mixingsOf } from '../analysis/analysis.ts';
-import { type LayerAxis, LayerError, type PrunableLayer } from '../layers/layers.ts';
+import { type LayerAxis, LayerError, type ParameterAxis, type PrunableLayer } from '../layers/layers.ts';
 import { nodeLabel } from '../shapes/node-view.ts';
-import type { Mixing } from '../terms/equations.ts';
-import { type Leaf, numericSize } from '../terms/term.ts';
+import type { Consumption, Mixing } from '../terms/equations.ts';
+import { type DimTerm, type Leaf, numericSize } from '../terms/term.ts';
 import { firstPairs, IndexPairing, type IndexPairs } from './index-pairs.ts';
 import { type PruningFunction, pruningFunctionFor } from './pruning-function.ts';
 import type { RemovedCells } from './selection.ts';
@@ -34,6 +34,17 @@ export interface GroupItem {
   readonly pairs: IndexPairs;
 }
 
+/** One parameter of a member of a group. */
+export interface GroupParameter {
+  readonly item: GroupItem;
+  /** Name of the initializer or constant. */
+  readonly name: string;
+  readonly tensor: TensorProto;
+  /** The axis along which it loses the indices of `item`. */
+  readonly axis: number;
+  readonly role: ParameterAxis['role'];
+}
+
 /** What a group needs of the dependency graph that it belongs to. */
 export interface GroupOwner {
   readonly analysis: Analysis;
@@ -43,6 +54,10 @@ export interface GroupOwner {
   groupOf(root: LayerAxis, idxs: readonly number[]): Group;
   groupOfCells(root: LayerAxis, cells: RemovedCells): Group;
   pruneGroups(groups: readonly Group[]): void;
+  termOf(value: string, axis: number): DimTerm | undefined;
+  tensorOf(name: string): TensorProto | undefined;
+  usesOf(leaf: Leaf): readonly LayerAxis[];
+  consumersOf(leaf: Leaf): readonly Consumption[];
   traversalFrom(root: LayerAxis, leaves: ReadonlySet<Leaf>): Traversal;
 }
 
@@ -71,6 +86,19 @@ export class Group {
     this.assertFresh();
     this.#items ??= collectItems(this);
     return this.#items;
+  }
+
+  /**
+   * Every parameter tensor that loses channels with this group, along the axis on which it does: what criteria read.
+   * A tensor with channels of the group on both of its axes comes twice.
+   */
+  *parameters(): Generator<GroupParameter> {
+    for (const item of this.items) {
+      for (const { tensor: name, axis, role } of item.axis.parameters) {
+        const tensor = this.graph.tensorOf(name);
+        if (tensor) yield { item, name, tensor, axis, role };
+      }
+    }
   }
 
   /** How pruning the root reaches the other members. */
