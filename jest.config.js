@@ -1,5 +1,7 @@
 /** Sources are compiled per file by swc (fast start); types are checked by `npm run typecheck`. */
 export default {
+  // Generous: a test must not fail because the machine is busy.
+  testTimeout: 120_000,
   testEnvironment: '<rootDir>/packages/runtime/jest-environment.js',
   roots: ['<rootDir>/packages', '<rootDir>/models', '<rootDir>/bench', '<rootDir>/examples'],
   testMatch: ['**/test/**/*.test.ts'],
