@@ -5,14 +5,21 @@
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { SaveError } from './errors.ts';
 
 export interface PendingFile {
   readonly path: string;
-  readonly chunks: readonly Uint8Array[];
+  readonly chunks: Iterable<Uint8Array>;
 }
 
 /** The system takes at most 1024 buffers at once (IOV_MAX). */
 const BUFFERS_PER_WRITE = 512;
+
+/**
+ * Bytes of one write. Node.js 20 returns the count of a vectored write as a signed 32-bit number, so a write of 2 GiB
+ * and more seems to have written another, even a negative, amount.
+ */
+const BYTES_PER_WRITE = 2 ** 28;
 
 /**
  * Writes all files, or none: when one fails, files that were there before are there again, and nothing else is left.
@@ -39,21 +46,54 @@ function besides(path: string): string {
   return join(dirname(path), `.${basename(path)}.${process.pid}-${randomBytes(6).toString('hex')}.tmp`);
 }
 
-async function writeNew(path: string, chunks: readonly Uint8Array[]): Promise<void> {
+async function writeNew(path: string, chunks: Iterable<Uint8Array>): Promise<void> {
   const file = await open(path, 'wx');
   try {
-    for (let i = 0; i < chunks.length; i += BUFFERS_PER_WRITE) {
-      await writeAll(file, chunks.slice(i, i + BUFFERS_PER_WRITE));
-    }
+    await writeChunks(file, chunks);
   } finally {
     await file.close();
   }
 }
 
-async function writeAll(file: FileHandle, chunks: Uint8Array[]): Promise<void> {
-  let rest = chunks.filter((chunk) => chunk.length > 0);
+/**
+ * internal: writes chunks one after the other, in bounded portions, whatever their sizes.
+ * @throws SaveError when the system does not write on, or says that it wrote what it cannot have written
+ */
+export async function writeChunks(file: Pick<FileHandle, 'writev'>, chunks: Iterable<Uint8Array>): Promise<void> {
+  for (const portion of portionsOf(chunks)) await writeAll(file, portion);
+}
+
+/** Neighbouring chunks, or parts of long ones, that fit into one write. */
+function* portionsOf(chunks: Iterable<Uint8Array>): Generator<Uint8Array[]> {
+  let portion: Uint8Array[] = [];
+  let bytes = 0;
+  for (const chunk of chunks) {
+    for (let from = 0; from < chunk.length; ) {
+      const part = chunk.subarray(from, from + BYTES_PER_WRITE - bytes);
+      portion.push(part);
+      bytes += part.length;
+      from += part.length;
+      if (bytes < BYTES_PER_WRITE && portion.length < BUFFERS_PER_WRITE) continue;
+      yield portion;
+      portion = [];
+      bytes = 0;
+    }
+  }
+  if (portion.length > 0) yield portion;
+}
+
+async function writeAll(file: Pick<FileHandle, 'writev'>, portion: Uint8Array[]): Promise<void> {
+  let rest = portion;
   while (rest.length > 0) {
+    const asked = rest.reduce((sum, { length }) => sum + length, 0);
     const { bytesWritten } = await file.writev(rest);
+    if (!(Number.isInteger(bytesWritten) && bytesWritten > 0 && bytesWritten <= asked)) {
+      throw new SaveError('SAVE_FAILED', 'The system did not write what it was asked to', {
+        expected: `up to ${asked} bytes`,
+        actual: `${bytesWritten} bytes`,
+        repair: 'Check the disk, or choose another path.',
+      });
+    }
     rest = withoutFirst(rest, bytesWritten);
   }
 }

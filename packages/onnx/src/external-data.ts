@@ -10,6 +10,9 @@ import type { ModelProto, TensorProto } from './proto.ts';
 import { isExternal, tensorDims, tensorSize } from './tensor.ts';
 import { visitTensors } from './walk.ts';
 
+/** Bytes of one read; the system takes fewer than 2 GiB at once. */
+const BYTES_PER_READ = 2 ** 30;
+
 /** Where a tensor's content lies. */
 interface Extent {
   readonly tensor: TensorProto;
@@ -143,7 +146,7 @@ function readExtent(file: number, path: string, size: number, { tensor, offset, 
   const bytes = new Uint8Array(length);
   let read = 0;
   while (read < length && offset + length <= size) {
-    const got = readSync(file, bytes, read, length - read, offset + read);
+    const got = readSync(file, bytes, read, Math.min(length - read, BYTES_PER_READ), offset + read);
     if (got === 0) break;
     read += got;
   }
