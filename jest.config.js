@@ -10,6 +10,7 @@ export default {
     '^@onnx-pruning/(models|bench)$': '<rootDir>/$1/src/index.ts',
     '^@onnx-pruning/([a-z]+)$': '<rootDir>/packages/$1/src/index.ts',
     '^onnx-pruning$': '<rootDir>/packages/onnx-pruning/src/index.ts',
+    '^onnx-pruning/(onnx|ops)$': '<rootDir>/packages/onnx-pruning/src/$1.ts',
   },
   transform: {
     '^.+\\.ts$': [

@@ -11,7 +11,7 @@ import {
   OLDEST_OPSET,
   OperatorRegistry,
   standardOperators,
-} from 'onnx-pruning';
+} from 'onnx-pruning/ops';
 
 const PAGE = new URL('../docs/supported-operators.md', import.meta.url);
 

@@ -15,12 +15,9 @@ import {
   GraphBuilder,
   GroupMagnitudeImportance,
   type Model,
-  noMacs,
-  noOverhead,
-  nothing,
-  type OperatorRecord,
   verify,
 } from 'onnx-pruning';
+import { noMacs, noOverhead, nothing, type OperatorRecord } from 'onnx-pruning/ops';
 
 /** All fields are required: "nothing to do" is said aloud. */
 export const gate: OperatorRecord = {
