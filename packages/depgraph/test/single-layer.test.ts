@@ -18,6 +18,8 @@ import {
   pruneEmbeddingOutChannels,
   pruneGroupnormInChannels,
   pruneGroupnormOutChannels,
+  pruneGruInChannels,
+  pruneGruOutChannels,
   pruneInstancenormInChannels,
   pruneInstancenormOutChannels,
   pruneLayernormInChannels,
@@ -30,6 +32,8 @@ import {
   pruneParameterOutChannels,
   prunePreluInChannels,
   prunePreluOutChannels,
+  pruneRnnInChannels,
+  pruneRnnOutChannels,
   pruningFunctions,
 } from '../src/index.ts';
 
@@ -60,6 +64,12 @@ function allKinds(): Model {
   layer('LSTM', [rows, p('lstm.weight', [1, 12, 6]), p('lstm.recurrent', [1, 12, 3]), p('lstm.bias', [1, 24])], {
     hidden_size: 3,
   });
+  layer('GRU', [rows, p('gru.weight', [1, 9, 6]), p('gru.recurrent', [1, 9, 3]), p('gru.bias', [1, 18])], {
+    hidden_size: 3,
+  });
+  layer('RNN', [rows, p('rnn.weight', [1, 3, 6]), p('rnn.recurrent', [1, 3, 3]), p('rnn.bias', [1, 6])], {
+    hidden_size: 3,
+  });
   return b.build();
 }
 
@@ -78,6 +88,8 @@ describe('every kind of layer', () => {
     [pruneInstancenormOutChannels, 'in', { 'in.weight': [4], 'in.bias': [4] }],
     [pruneEmbeddingOutChannels, 'table', { 'table.weight': [10, 4] }],
     [pruneParameterOutChannels, 'shift', { 'shift.bias': [4] }],
+    [pruneGruInChannels, 'gru', { 'gru.weight': [1, 9, 4], 'gru.recurrent': [1, 9, 3] }],
+    [pruneRnnInChannels, 'rnn', { 'rnn.weight': [1, 3, 4], 'rnn.recurrent': [1, 3, 3] }],
     [pruneLstmInChannels, 'lstm', { 'lstm.weight': [1, 12, 4], 'lstm.recurrent': [1, 12, 3] }],
   ] as const)('%p of %s removes channels 0 and 3 of its own parameters', (fn, name, shapes) => {
     const model = allKinds();
@@ -86,14 +98,27 @@ describe('every kind of layer', () => {
       expect([tensor, dimsOf(model, tensor)]).toEqual([tensor, dims]);
   });
 
-  it('hidden units of an LSTM go from every gate, and its hidden_size follows', () => {
+  it.each([
+    [pruneLstmOutChannels, 'lstm', 4],
+    [pruneGruOutChannels, 'gru', 3],
+    [pruneRnnOutChannels, 'rnn', 1],
+  ] as const)(
+    '%p: hidden units of %s go from every one of its %d gates, and its hidden_size follows',
+    (fn, name, gates) => {
+      const model = allKinds();
+      // Index 1 is unit 1 of the first gate: a unit is meant as a whole.
+      fn(model.layer(name), [1]);
+      expect(dimsOf(model, `${name}.weight`)).toEqual([1, 2 * gates, 6]);
+      expect(dimsOf(model, `${name}.recurrent`)).toEqual([1, 2 * gates, 2]);
+      expect(dimsOf(model, `${name}.bias`)).toEqual([1, 4 * gates]);
+      expect(attrInt(model.layer(name).node, 'hidden_size')).toBe(2);
+    },
+  );
+
+  it('one recurrent cell is not pruned by the function of another', () => {
     const model = allKinds();
-    // Index 1 is unit 1 of the first gate: a unit is meant as a whole.
-    pruneLstmOutChannels(model.layer('lstm'), [1]);
-    expect(dimsOf(model, 'lstm.weight')).toEqual([1, 8, 6]);
-    expect(dimsOf(model, 'lstm.recurrent')).toEqual([1, 8, 2]);
-    expect(dimsOf(model, 'lstm.bias')).toEqual([1, 16]);
-    expect(attrInt(model.layer('lstm').node, 'hidden_size')).toBe(2);
+    expect(() => pruneLstmOutChannels(model.layer('gru'), [1])).toThrow(/is for layers of kind lstm.*found gru/);
+    expect(() => pruneGruOutChannels(model.layer('rnn'), [1])).toThrow(/is for layers of kind gru.*found rnn/);
   });
 
   it('channels of a group normalization go from every group', () => {

@@ -27,7 +27,7 @@ const ERRORS = `OnnxPruningError CountError LayerError RewriteError ShapeError E
 /** One function for each side of each kind of layer, as in Torch-Pruning. */
 const SIDES = [
   ...['Conv', 'DepthwiseConv', 'ConvTranspose', 'Linear', 'Batchnorm', 'Layernorm', 'Groupnorm', 'Instancenorm'],
-  ...['Prelu', 'Embedding', 'Lstm', 'Attention', 'Parameter'],
+  ...['Prelu', 'Embedding', 'Lstm', 'Gru', 'Rnn', 'Attention', 'Parameter'],
 ].flatMap((kind) => [`prune${kind}OutChannels`, `prune${kind}InChannels`]);
 
 describe('the package onnx-pruning', () => {

@@ -149,6 +149,8 @@ export const LAYER_KINDS = [
   'prelu',
   'embedding',
   'lstm',
+  'gru',
+  'rnn',
   'attention',
   'parameter',
 ] as const;

@@ -77,7 +77,15 @@ export interface AllGroupsOptions {
  */
 export type HistoryEntry = readonly [layer: string, isOut: boolean, idxs: readonly number[], part?: number];
 
-const ROOT_KINDS: ReadonlySet<string> = new Set(['conv', 'depthwiseConv', 'convTranspose', 'linear', 'lstm']);
+const ROOT_KINDS: ReadonlySet<string> = new Set([
+  'conv',
+  'depthwiseConv',
+  'convTranspose',
+  'linear',
+  'lstm',
+  'gru',
+  'rnn',
+]);
 
 /** Whether groups are named after such a layer: convolutions, fully connected and recurrent layers. */
 export function isRootLayer(layer: PrunableLayer): boolean {

@@ -52,6 +52,14 @@ export const pruneEmbeddingOutChannels = define('pruneEmbeddingOutChannels', 'ou
 export const pruneLstmOutChannels = define('pruneLstmOutChannels', 'out', 'lstm');
 /** Input features of an LSTM. */
 export const pruneLstmInChannels = define('pruneLstmInChannels', 'in', 'lstm');
+/** Hidden units of a GRU. */
+export const pruneGruOutChannels = define('pruneGruOutChannels', 'out', 'gru');
+/** Input features of a GRU. */
+export const pruneGruInChannels = define('pruneGruInChannels', 'in', 'gru');
+/** Hidden units of a plain recurrent layer. */
+export const pruneRnnOutChannels = define('pruneRnnOutChannels', 'out', 'rnn');
+/** Input features of a plain recurrent layer. */
+export const pruneRnnInChannels = define('pruneRnnInChannels', 'in', 'rnn');
 /** Features of a fused attention layer. */
 export const pruneAttentionOutChannels = define('pruneAttentionOutChannels', 'out', 'attention');
 /** Input features of a fused attention layer. */
@@ -94,6 +102,10 @@ export const pruningFunctions: readonly PruningFunction[] = Object.freeze([
   pruneEmbeddingOutChannels,
   pruneLstmOutChannels,
   pruneLstmInChannels,
+  pruneGruOutChannels,
+  pruneGruInChannels,
+  pruneRnnOutChannels,
+  pruneRnnInChannels,
   pruneAttentionOutChannels,
   pruneAttentionInChannels,
   pruneParameterOutChannels,

@@ -10,6 +10,7 @@ import type {
   Dim,
   EquationContext,
   InferContext,
+  LayerKind,
   LayerSpec,
   NodeView,
   OperatorRecord,
@@ -36,6 +37,7 @@ const PEEPHOLES = 3;
 
 interface Cell {
   readonly opType: string;
+  readonly kind: LayerKind;
   /** Gates, whose rows stand one after the other in W, R and, twice, in B. */
   readonly gates: number;
 }
@@ -153,9 +155,9 @@ const PARAMETERS: readonly ParameterSpec[] = [
 ];
 
 /** Null where the weights are computed. */
-function layer(view: NodeView): LayerSpec | null {
+function layer({ kind }: Cell, view: NodeView): LayerSpec | null {
   if (!view.constant(W) || !view.constant(R)) return null;
-  return { kind: 'lstm', parameters: PARAMETERS.filter(({ input }) => view.constant(input)) };
+  return { kind, parameters: PARAMETERS.filter(({ input }) => view.constant(input)) };
 }
 
 /** Every step multiplies the features and the hidden state by all rows, in every direction. */
@@ -175,13 +177,13 @@ function recurrent(cell: Cell): OperatorRecord {
     resize,
     macs,
     overhead: noOverhead,
-    layer,
+    layer: (view) => layer(cell, view),
   };
 }
 
 /** LSTM, GRU and RNN; versions differ in types only, but for `layout`. */
 export const recurrentOperators: readonly OperatorRecord[] = [
-  recurrent({ opType: 'LSTM', gates: 4 }),
-  recurrent({ opType: 'GRU', gates: 3 }),
-  recurrent({ opType: 'RNN', gates: 1 }),
+  recurrent({ opType: 'LSTM', kind: 'lstm', gates: 4 }),
+  recurrent({ opType: 'GRU', kind: 'gru', gates: 3 }),
+  recurrent({ opType: 'RNN', kind: 'rnn', gates: 1 }),
 ];
