@@ -203,18 +203,11 @@ export function originalSize(t: DimTerm): number {
   return known(originalDim(t));
 }
 
-/** Calls `visit` for the term and everything that it is made of, outside in. */
-function forEachTerm(t: DimTerm, visit: (term: DimTerm) => void): void {
-  const root = find(t);
-  visit(root);
-  for (const child of childrenOf(root)) forEachTerm(child, visit);
-}
-
 /** Calls `visit` for every leaf in `t`, in order, as often as it occurs. */
 export function forEachLeaf(t: DimTerm, visit: (leaf: Leaf) => void): void {
-  forEachTerm(t, (term) => {
-    if (term.kind === 'leaf') visit(term);
-  });
+  const root = find(t);
+  if (root.kind === 'leaf') visit(root);
+  else for (const child of childrenOf(root)) forEachLeaf(child, visit);
 }
 
 /** Distinct leaves of a term in order of first occurrence. */
@@ -231,12 +224,11 @@ export function someLeaf(t: DimTerm, is: (leaf: Leaf) => boolean): boolean {
 }
 
 /** Reasons of the fixed parts of a term, each once. */
-export function fixedReasons(t: DimTerm): Set<FixedReason> {
-  const reasons = new Set<FixedReason>();
-  forEachTerm(t, (term) => {
-    if (term.kind === 'fixed') reasons.add(term.reason);
-  });
-  return reasons;
+export function fixedReasons(t: DimTerm, into = new Set<FixedReason>()): Set<FixedReason> {
+  const root = find(t);
+  if (root.kind === 'fixed') into.add(root.reason);
+  for (const child of childrenOf(root)) fixedReasons(child, into);
+  return into;
 }
 
 /** Readable form: `#3(64)`, `Fixed 10`, `Sum(#1(64), #2(32))`, `Product(#4(8), Fixed 49)`. */
