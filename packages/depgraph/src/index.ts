@@ -31,6 +31,7 @@ export {
   traceOrder,
   type UnwrappedParameter,
 } from './layers/layers.ts';
+export type { LayerMatch, LayerSelector } from './layers/select.ts';
 export { gatherAxes, type RawTensor } from './rewrite/gather.ts';
 export { RewriteError, removeChannels } from './rewrite/rewrite.ts';
 export { registryWith } from './shapes/customized.ts';

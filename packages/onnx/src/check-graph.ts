@@ -1,6 +1,6 @@
 /** Names, scopes and order of one graph and the graphs nested in it. */
 import type { ErrorDetails } from './errors.ts';
-import { nearestNames } from './layers.ts';
+import { nearestNames } from './layer-names.ts';
 import { canonicalDomain } from './model.ts';
 import { explainOrder } from './order.ts';
 import type { GraphProto, NodeProto } from './proto.ts';

@@ -56,6 +56,8 @@ export class ExternalDataError extends OnnxPruningError {}
 export class InvalidModelError extends OnnxPruningError {}
 /** A layer name that no node answers to. */
 export class UnknownLayerError extends OnnxPruningError {}
+/** A name that means several layers where one is needed. */
+export class AmbiguousLayerError extends OnnxPruningError {}
 /** Tensor content that cannot be read or made as asked. */
 export class TensorError extends OnnxPruningError {}
 /** An attribute of another kind than asked for. */

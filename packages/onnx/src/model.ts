@@ -1,8 +1,9 @@
 /** The model as users hold it: a thin wrapper of the ModelProto, which stays the single source of truth. */
 import { cloneProto } from './clone.ts';
 import { InvalidModelError } from './errors.ts';
+import { findLayer } from './find-layer.ts';
 import { toNumber } from './int64.ts';
-import { findLayer, layerNames } from './layers.ts';
+import { layerNames } from './layer-names.ts';
 import type { GraphProto, ModelProto, NodeProto } from './proto.ts';
 
 /** A node under the name by which users address it. */
@@ -45,8 +46,9 @@ export class Model {
 
   /**
    * The layer of that name: a node name, an output name, the common dotted prefix of a node's initializers
-   * (`layer1.0.conv1`), or the module path in torch's node names (`/layer1/layer1.0/conv1/Conv`).
-   * @throws UnknownLayerError that suggests the nearest names.
+   * (`layer1.0.conv1`), or the path of a module with one layer, as node names (`/layer1/layer1.0/conv1/Conv`), output
+   * names, names of initializers or the exporter's metadata have it, with `.` or `/` between its parts.
+   * @throws UnknownLayerError that suggests the nearest names; AmbiguousLayerError for a module with several layers.
    */
   layer(name: string): Layer {
     const node = findLayer(this.graph, name);

@@ -27,7 +27,7 @@ export {
   type PlanOptions,
 } from './plan.ts';
 export { BasePruner } from './pruner.ts';
-export type { LayerSelector, PrunerOptions, PruningRatioDict } from './pruner-options.ts';
+export type { PrunerOptions, PruningRatioDict } from './pruner-options.ts';
 export {
   BNScalePruner,
   GroupNormPruner,

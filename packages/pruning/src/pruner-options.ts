@@ -1,13 +1,9 @@
 /** Options of the pruners: names and defaults are Torch-Pruning's. This file checks them; it prunes nothing. */
 
-import type { BuildOptions, GroupSelection } from '@onnx-pruning/depgraph';
-import type { Layer } from '@onnx-pruning/onnx';
+import type { BuildOptions, GroupSelection, LayerSelector } from '@onnx-pruning/depgraph';
 import type { Importance } from './importance.ts';
 import { checkBoolean, checkPositiveInteger, checkRange, optionError } from './options.ts';
 import { linearScheduler, type Scheduler } from './scheduler.ts';
-
-/** Names a layer: the layer, its name, or a pattern in which `*` stands for anything. */
-export type LayerSelector = Layer | string;
 
 /** Ratios by layer or pattern, or pairs of one or several selectors with a ratio; several compete for one ratio. */
 export type PruningRatioDict =

@@ -8,6 +8,7 @@ import {
   DependencyGraph,
   type Group,
   type HistoryEntry,
+  type LayerSelector,
   type Leaf,
   numericSize,
   type PrunableLayer,
@@ -20,7 +21,6 @@ import { checkRange, optionError } from './options.ts';
 import { createPlan, type Plan } from './plan.ts';
 import { budgetOf, type PrunerOptions, type ResolvedOptions, ratioEntries, resolveOptions } from './pruner-options.ts';
 import { ascending, type Candidate, type Choice, rank } from './scopes.ts';
-import { selectLayers } from './select-layers.ts';
 import { groupOfUnits, unitsOf } from './units.ts';
 
 /** Ratios per step and scope of one layer. */
@@ -49,7 +49,8 @@ export class BasePruner {
 
   /**
    * Analyses the model; it is changed by step(), in place.
-   * @throws OptionError for an option with a value that is not allowed; UnknownLayerError for a layer that does not exist
+   * @throws OptionError for an option with a value that is not allowed; UnknownLayerError for a layer that does not exist;
+   * LayerError for a name that only nodes without channels of their own have
    */
   constructor(model: Model, options: PrunerOptions) {
     this.options = resolveOptions(options);
@@ -61,10 +62,12 @@ export class BasePruner {
     this.#headRatios = schedule(this.options.headPruningRatio, iterativeSteps);
     this.#headRatiosByLayer = this.#scopedRatios('headPruningRatioDict');
     this.#budget = budgetOf(this.options);
-    const select = (option: 'ignoredLayers' | 'ignoredInputs'): PrunableLayer[] =>
-      (options[option] ?? []).flatMap((selector) => selectLayers(this.graph, selector, option));
-    this.#ignoredOutputs = select('ignoredLayers');
-    this.#ignoredInputs = new Set(select('ignoredInputs'));
+    this.#ignoredOutputs = this.#selected(options.ignoredLayers ?? []);
+    this.#ignoredInputs = new Set(this.#selected(options.ignoredInputs ?? []));
+  }
+
+  #selected(selectors: readonly LayerSelector[]): PrunableLayer[] {
+    return selectors.flatMap((selector) => this.graph.matchLayers(selector).map(({ layer }) => layer));
   }
 
   /** A misspelt operator would silently offer no groups. */
@@ -245,7 +248,7 @@ export class BasePruner {
     ratioEntries(this.options[option]).forEach(([selectors, ratio], i) => {
       const ratios = schedule(ratio, iterativeSteps);
       const shared = selectors.length > 1 || globalPruning;
-      for (const layer of selectors.flatMap((selector) => selectLayers(this.graph, selector, option))) {
+      for (const layer of this.#selected(selectors)) {
         found.set(layer, { ratios, scope: shared ? `${option} ${i}` : `${option} ${i} ${layer.name}` });
       }
     });

@@ -14,6 +14,7 @@ import {
   type UnwrappedParameter,
   unwrappedLayer,
 } from '../layers/layers.ts';
+import { LayerSelection } from '../layers/select.ts';
 import { SeparatedVectors } from '../shapes/separated-vectors.ts';
 import { type InputShapes, inferShapes, type ShapeTable } from '../shapes/shapes.ts';
 import { type Consumption, type Mixing, type SolvedTerms, type SolveOptions, solveTerms } from '../terms/equations.ts';
@@ -32,13 +33,16 @@ export interface Analysis {
   readonly layers: readonly PrunableLayer[];
   /** The layer that each node is; a bare parameter's where it is no other. */
   readonly layerOf: ReadonlyMap<NodeProto, PrunableLayer>;
+  /** Finds layers by their names. */
+  readonly selection: LayerSelection;
   /** Channel axes of layers that hold a leaf, in graph order. */
   readonly uses: ReadonlyMap<Leaf, readonly LayerAxis[]>;
 }
 
-/** Channels of a layer that lie in groups although no operator says so. */
+/** Channels of layers that lie in groups although no operator says so. */
 export interface ChannelGroups {
-  readonly layer: NodeProto;
+  /** The name of a layer, or a pattern. */
+  readonly selector: string;
   readonly side: Side;
   readonly groups: number;
 }
@@ -68,36 +72,32 @@ export function analyse(
   vectors.merge(unneeded);
   for (const { copy } of unneeded) forget(shapes, terms, copy.name ?? '');
   const layers = collectLayers(model, shapes, terms.axes);
-  for (const given of options.unwrappedParameters ?? []) layers.push(unwrappedLayer(model, shapes, terms.axes, given));
-  for (const { layer, side, groups } of options.channelGroups ?? []) groupChannels(layers, terms, layer, side, groups);
-  if (options.independentGroups) chooseIndependently(terms, shapes);
+  const unwrapped = options.unwrappedParameters ?? [];
+  for (const given of unwrapped) layers.push(unwrappedLayer(model, shapes, terms.axes, given));
   // Bare parameters come last and share a node with others: the node's own layer answers for it.
   const layerOf = new Map([...layers].reverse().map((layer) => [layer.node, layer]));
+  const selection = new LayerSelection(model, layers, layerOf, unwrapped.length, shapes.constants);
+  for (const { selector, side, groups } of options.channelGroups ?? []) {
+    for (const layer of selection.keyed(selector)) groupChannels(terms, layer, side, groups);
+  }
+  if (options.independentGroups) chooseIndependently(terms, shapes);
   const original = new OriginalGraph(model, shapes);
-  return { model, registry, shapes, terms, original, layers, layerOf, uses: collectUses(model, layers) };
+  const uses = collectUses(model, layers);
+  return { model, registry, shapes, terms, original, layers, layerOf, selection, uses };
 }
 
 /**
  * Writes the channels of a layer as groups x channels of a group, so that every group loses the same local channels.
  * @throws LayerError when the layer has no such channels or they do not divide
  */
-function groupChannels(
-  layers: readonly PrunableLayer[],
-  terms: SolvedTerms,
-  node: NodeProto,
-  side: Side,
-  groups: number,
-): void {
-  const layer = layers.find((candidate) => candidate.node === node);
-  if (!layer)
-    throw new LayerError('NOT_PRUNABLE', 'channel groups are given for a node without channels', { node: node.name });
+function groupChannels(terms: SolvedTerms, layer: PrunableLayer, side: Side, groups: number): void {
   const { term } = sideOf(layer, side);
   const size = numericSize(term);
   const factored = size % groups === 0 && terms.universe.factor(term, size / groups, { node: layer.name });
   if (factored) return;
   throw new LayerError('CHANNEL_GROUPS', `the ${side}put channels cannot be divided into groups`, {
     node: layer.name,
-    operator: node.opType,
+    operator: layer.node.opType,
     expected: `a divisor of ${size}`,
     actual: groups,
     repair: 'Give the number of groups or heads that the layer really has.',

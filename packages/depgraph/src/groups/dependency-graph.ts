@@ -3,7 +3,7 @@
  * here so that the analysis and the model stay together. Importance and policy are not its business.
  */
 import type { Graph } from '@dagrejs/graphlib';
-import { type FingerprintedModel, fingerprint, type Layer, type Model, type TensorProto } from '@onnx-pruning/onnx';
+import { type FingerprintedModel, fingerprint, type Model, type TensorProto } from '@onnx-pruning/onnx';
 import type { OperatorRecord } from '@onnx-pruning/ops';
 import { type Analysis, analyse, type ChannelGroups } from '../analysis/analysis.ts';
 import { snapshotOf } from '../analysis/snapshot.ts';
@@ -11,12 +11,12 @@ import {
   axisOf,
   type LayerAxis,
   LayerError,
-  notALayer,
   type PrunableLayer,
   partOf,
   sideOf,
   type UnwrappedParameter,
 } from '../layers/layers.ts';
+import type { LayerMatch, LayerSelector } from '../layers/select.ts';
 import { removeChannels } from '../rewrite/rewrite.ts';
 import { registryWith } from '../shapes/customized.ts';
 import type { InputShapes } from '../shapes/shapes.ts';
@@ -48,9 +48,9 @@ export interface BuildOptions {
   readonly customizedOperators?: readonly OperatorRecord[];
   /** Bare parameters (position embeddings, layer scales) that are to be layers of their own, under their own names. */
   readonly unwrappedParameters?: readonly UnwrappedParameter[];
-  /** Input channels that lie in groups although no operator says so: number of groups by layer name. */
+  /** Input channels that lie in groups although no operator says so: number of groups by layer or pattern. */
   readonly inChannelGroups?: Readonly<Record<string, number>>;
-  /** Output channels that lie in groups although no operator says so: number of groups by layer name. */
+  /** Output channels that lie in groups although no operator says so: number of groups by layer or pattern. */
   readonly outChannelGroups?: Readonly<Record<string, number>>;
   /**
    * How channels are chosen inside groups (of grouped convolutions, attention heads): `same` removes the same local
@@ -58,15 +58,15 @@ export interface BuildOptions {
    * keeps more of what matters at the same cost. Numbers of groups and heads are fixed then. Default `same`.
    */
   readonly groupSelection?: GroupSelection;
-  /** Numbers of attention heads by layer name, where the graph does not show them. */
+  /** Numbers of attention heads by layer or pattern, where the graph does not show them. */
   readonly numHeads?: Readonly<Record<string, number>>;
 }
 
 export type GroupSelection = 'same' | 'independent';
 
 export interface AllGroupsOptions {
-  /** Layers whose output channels stay; a group that would prune one is not offered. */
-  readonly ignoredLayers?: readonly (Layer | string)[];
+  /** Layers whose output channels stay (see `matchLayers`); a group that would prune one is not offered. */
+  readonly ignoredLayers?: readonly LayerSelector[];
   /** Operator types of layers that may be the root of a group. Default: convolutions and fully connected layers. */
   readonly rootOpTypes?: readonly string[];
 }
@@ -97,7 +97,6 @@ export class DependencyGraph implements GroupOwner {
   #analysis: Analysis | undefined;
   #snapshot: FingerprintedModel | undefined;
   #fingerprint: string | undefined;
-  #byName = new Map<string, PrunableLayer>();
   #carriers: Carriers | undefined;
   #outer: ReadonlySet<Leaf> | undefined;
   #options: BuildOptions = {};
@@ -114,15 +113,13 @@ export class DependencyGraph implements GroupOwner {
     this.#snapshot = snapshotOf(model);
     this.#fingerprint = undefined;
     this.#analysis = analyse(model, registry, shapes, {
-      channelGroups: channelGroupsOf(model, options),
+      channelGroups: channelGroupsOf(options),
       independentGroups: options.groupSelection === 'independent',
       unwrappedParameters: options.unwrappedParameters,
     });
     this.#options = { ...options, inputShapes: shapes, exampleInputs: undefined };
     this.#carriers = undefined;
     this.#outer = undefined;
-    const layers = this.#analysis.layers;
-    this.#byName = new Map(layers.map((layer) => [layer.name, layer]));
     return this;
   }
 
@@ -170,18 +167,33 @@ export class DependencyGraph implements GroupOwner {
     return dependencyGraphOf(this.analysis);
   }
 
-  /** @throws LayerError where the layer has no parameters that could be pruned */
-  prunableLayer(layer: Layer | string): PrunableLayer {
-    const named = this.#byName.get(typeof layer === 'string' ? layer : layer.name);
-    if (named && (typeof layer === 'string' || layer.node === named.node)) return named;
-    const base = typeof layer === 'string' ? this.model.layer(layer) : layer;
-    const found = this.analysis.layerOf.get(base.node);
-    if (found) return found;
-    throw notALayer(base);
+  /**
+   * The one layer that a name means: its own name, or any that `matchLayers` knows.
+   * @throws UnknownLayerError where no node has the name; AmbiguousLayerError, which lists them, where several layers
+   * have; LayerError where the node has no parameters that could be pruned
+   */
+  prunableLayer(layer: LayerSelector): PrunableLayer {
+    return this.analysis.selection.one(layer);
+  }
+
+  /**
+   * The layers that a selector means, each with the name that matched: what every option that names layers does. A node
+   * name or output name means that node; the path of a module means all layers in it, with `.` or `/` between its parts;
+   * in a pattern `*` stands for any characters, separators included, and `?` for one. Layers are what makes channels;
+   * normalizations are meant where a selector names nothing but them.
+   * @throws UnknownLayerError, with the nearest names, where nothing has such a name; LayerError, with what was matched,
+   * where only nodes without channels of their own have (constants, additions of constants, activations)
+   */
+  matchLayers(selector: LayerSelector): LayerMatch[] {
+    return this.analysis.selection.match(selector);
+  }
+
+  #selected(selectors: readonly LayerSelector[] | undefined): Set<PrunableLayer> {
+    return new Set((selectors ?? []).flatMap((selector) => this.matchLayers(selector).map(({ layer }) => layer)));
   }
 
   /** Channels of one side of a layer now. */
-  channelsOf(layer: Layer | string, side: 'out' | 'in'): number {
+  channelsOf(layer: LayerSelector, side: 'out' | 'in'): number {
     return numericSize(sideOf(this.prunableLayer(layer), side).term);
   }
 
@@ -190,12 +202,12 @@ export class DependencyGraph implements GroupOwner {
    * @param idxs indices along the layer's channel axis, as it is now
    * @throws LayerError for a layer of another kind, an index out of range or given twice, or a channel that may not change
    */
-  getPruningGroup(layer: Layer | string, pruningFn: PruningFunction, idxs: readonly number[]): Group {
+  getPruningGroup(layer: LayerSelector, pruningFn: PruningFunction, idxs: readonly number[]): Group {
     return this.groupOf(axisOf(this.prunableLayer(layer), pruningFn), idxs);
   }
 
   /** The group of all channels of one side of a layer that may change. */
-  getFullGroup(layer: Layer | string, pruningFn: PruningFunction): Group {
+  getFullGroup(layer: LayerSelector, pruningFn: PruningFunction): Group {
     const root = axisOf(this.prunableLayer(layer), pruningFn);
     const leaves = [...primaryLeaves(root.term)];
     if (leaves.length === 0) throw fixedLayer(root);
@@ -233,7 +245,7 @@ export class DependencyGraph implements GroupOwner {
    * Every free dimension is in exactly one group. Groups may be pruned while iterating.
    */
   *getAllGroups(options: AllGroupsOptions = {}): Generator<Group> {
-    const ignored = new Set((options.ignoredLayers ?? []).map((layer) => this.prunableLayer(layer)));
+    const ignored = this.#selected(options.ignoredLayers);
     const visited = new Set<Leaf>();
     for (const layer of this.layers) {
       const { rootOpTypes } = options;
@@ -262,7 +274,7 @@ export class DependencyGraph implements GroupOwner {
    * heads. In grouped-query attention key-value heads and the query heads of each are two dimensions, and both are here.
    */
   *getHeadGroups(options: Pick<AllGroupsOptions, 'ignoredLayers'> = {}): Generator<Group> {
-    const ignored = new Set((options.ignoredLayers ?? []).map((layer) => this.prunableLayer(layer)));
+    const ignored = this.#selected(options.ignoredLayers);
     this.#outer ??= outerLeaves(this.layers);
     for (const leaf of this.#outer) {
       const uses = this.analysis.uses.get(leaf) ?? [];
@@ -318,7 +330,7 @@ export class DependencyGraph implements GroupOwner {
   }
 
   /** Why a layer, or some of its channels, cannot be pruned; and what its channels are coupled with. */
-  explain(layer: Layer | string): string {
+  explain(layer: LayerSelector): string {
     return explainLayer(this.analysis, this.prunableLayer(layer));
   }
 
@@ -373,9 +385,9 @@ function allChannels(leaf: Leaf): Set<number> {
   return new Set(Array.from({ length: numericSize(leaf) }, (_, channel) => channel));
 }
 
-function channelGroupsOf(model: Model, options: BuildOptions): ChannelGroups[] {
+function channelGroupsOf(options: BuildOptions): ChannelGroups[] {
   const read = (given: Readonly<Record<string, number>> | undefined, side: 'out' | 'in'): ChannelGroups[] =>
-    Object.entries(given ?? {}).map(([name, groups]) => ({ layer: model.layer(name).node, side, groups }));
+    Object.entries(given ?? {}).map(([selector, groups]) => ({ selector, side, groups }));
   return [
     ...read(options.inChannelGroups, 'in'),
     ...read(options.outChannelGroups, 'out'),

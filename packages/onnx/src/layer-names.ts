@@ -1,5 +1,4 @@
-/** Names of layers: how a user addresses a node. Pure functions of the graph; nothing is stored. */
-import { UnknownLayerError } from './errors.ts';
+/** Names of layers: what a node is called. Pure functions of the graph; nothing is stored. Finding is not done here. */
 import type { GraphProto, NodeProto } from './proto.ts';
 
 /** The part before the last dot; empty when there is none. */
@@ -25,14 +24,26 @@ export function initializerPrefix(node: NodeProto, initializers: ReadonlySet<str
 }
 
 /**
+ * The scopes of a name as the parts of a module path. torch.onnx repeats the path of a container in front of its
+ * members: `layer1`, `layer1.0`, `conv1` is `layer1.0.conv1`, and `model.22`, `cv2.0`, `cv2.0.0` is `model.22.cv2.0.0`.
+ */
+export function moduleParts(scopes: readonly string[]): string[] {
+  const path: string[] = [];
+  for (const scope of scopes) {
+    const last = path.at(-1);
+    if (last !== undefined && scope.startsWith(`${last}.`)) path.pop();
+    path.push(scope);
+  }
+  return path;
+}
+
+/**
  * The module path in a node name as torch.onnx writes it: `/layer1/layer1.0/conv1/Conv` is `layer1.0.conv1`.
  * Empty for names of another form. It is what is left of a layer's name once folding has renamed its weights.
  */
 export function scopeName(nodeName: string): string {
-  const parts = nodeName.split('/');
-  if (parts[0] !== '' || parts.length < 3) return '';
-  const scopes = parts.slice(1, -1);
-  return scopes.reduce((path, scope) => (scope.startsWith(`${path}.`) ? scope : `${path}.${scope}`));
+  const scopes = nodeName.split('/').slice(0, -1);
+  return moduleParts(scopes.filter((scope) => scope !== '')).join('.');
 }
 
 export function initializerNames(graph: GraphProto): ReadonlySet<string> {
@@ -59,7 +70,8 @@ export function layerNames(graph: GraphProto): Map<NodeProto, string> {
   return names;
 }
 
-function prefixOwners(graph: GraphProto, initializers: ReadonlySet<string>): Map<string, NodeProto> {
+/** By initializer prefix: the node that holds most of the initializers of that prefix, its weight above all. */
+export function prefixOwners(graph: GraphProto, initializers: ReadonlySet<string>): Map<string, NodeProto> {
   const owners = new Map<string, NodeProto>();
   const held = (node: NodeProto, prefix: string): number => {
     const own = node.input.filter((input) => initializers.has(input) && input.startsWith(`${prefix}.`));
@@ -71,38 +83,6 @@ function prefixOwners(graph: GraphProto, initializers: ReadonlySet<string>): Map
     if (prefix !== '' && (!owner || held(node, prefix) > held(owner, prefix))) owners.set(prefix, node);
   }
   return owners;
-}
-
-/**
- * The node that a name means: a node name, else an output name, else the prefix of the node's initializers (see
- * `layerNames`), else a module path in the node names.
- * @throws UnknownLayerError that suggests the nearest names.
- */
-export function findLayer(graph: GraphProto, name: string): NodeProto {
-  const direct =
-    graph.node.find((node) => node.name === name && name !== '') ??
-    graph.node.find((node) => node.output.includes(name));
-  if (direct !== undefined) return direct;
-  const initializers = initializerNames(graph);
-  const found =
-    prefixOwners(graph, initializers).get(name) ?? graph.node.find((node) => scopeName(node.name ?? '') === name);
-  if (found !== undefined && name !== '') return found;
-  throw unknownLayer(graph, name, initializers);
-}
-
-function unknownLayer(graph: GraphProto, name: string, initializers: ReadonlySet<string>): UnknownLayerError {
-  const names = new Set<string>();
-  for (const node of graph.node) {
-    for (const candidate of [initializerPrefix(node, initializers), node.name, scopeName(node.name ?? '')]) {
-      if (candidate) names.add(candidate);
-    }
-  }
-  const near = nearestNames(name, names);
-  const repair =
-    near.length === 0
-      ? 'The graph has no named layers.'
-      : `Did you mean ${near.map((candidate) => `'${candidate}'`).join(' or ')}?`;
-  return new UnknownLayerError('UNKNOWN_LAYER', 'There is no layer of that name', { node: name, repair });
 }
 
 /** Up to `count` names with the smallest edit distance, nearest first; ties in alphabetical order. */
