@@ -4,8 +4,8 @@
  */
 import { statSync } from 'node:fs';
 import { countOpsAndParams } from '@onnx-pruning/cost';
-import { ShapeError } from '@onnx-pruning/depgraph';
-import { checkModel, loadModel, type Model, OnnxPruningError } from '@onnx-pruning/onnx';
+import { LayerError, ShapeError } from '@onnx-pruning/depgraph';
+import { checkModel, loadModel, type Model, OnnxPruningError, UnknownLayerError } from '@onnx-pruning/onnx';
 import { EquivalenceError, type Verification, verify } from '@onnx-pruning/proof';
 import {
   BasePruner,
@@ -50,8 +50,16 @@ export interface Cost {
   readonly bytes?: number;
 }
 
+/** What a name or pattern of `--ignore` protects. */
+export interface Selector {
+  readonly selector: string;
+  /** Names of the layers whose output channels stay. */
+  readonly layers: readonly string[];
+}
+
 export interface PruneResult {
   readonly job: PruneJob;
+  readonly selectors: readonly Selector[];
   readonly before: Cost;
   readonly after: Cost;
   readonly plan: Plan;
@@ -84,9 +92,10 @@ export async function runPruneJob(job: PruneJob, onPhase: (phase: string) => voi
 
   onPhase('Pruning');
   const pruned = original.clone();
-  const { plan, refusals } = prune(pruned, job);
+  const { plan, refusals, selectors } = prune(pruned, job);
   const found = {
     job,
+    selectors,
     plan,
     refusals,
     before: { ...costOf(original, shapes), bytes: bytesOf([job.model, ...original.dataFiles]) },
@@ -110,7 +119,7 @@ async function tryProvider(model: Model, executionProvider: string): Promise<voi
   if (executionProvider !== 'cpu') await withSession(model, { executionProvider }, async () => {});
 }
 
-function prune(model: Model, job: PruneJob): { plan: Plan; refusals: Refusal[] } {
+function prune(model: Model, job: PruneJob): { plan: Plan; refusals: Refusal[]; selectors: Selector[] } {
   const pruner = makePruner(model, {
     importance: new GroupMagnitudeImportance({ p: job.criterion === 'l1' ? 1 : 2 }),
     pruningRatio: job.ratio,
@@ -119,11 +128,15 @@ function prune(model: Model, job: PruneJob): { plan: Plan; refusals: Refusal[] }
     inputShapes: givenShapes(job.inputShape ?? []),
   });
   const refusals = refusalsOf(pruner.graph);
+  const selectors = (job.ignore ?? []).map((selector) => ({
+    selector,
+    layers: pruner.graph.matchLayers(selector).map(({ layer }) => layer.name),
+  }));
   const anyGroup = !pruner.graph.getAllGroups().next().done;
   pruner.step();
   const plan = pruner.plan();
   if (plan.groups.length === 0 && job.ratio > 0) throw nothingPruned(anyGroup, refusals);
-  return { plan, refusals };
+  return { plan, refusals, selectors };
 }
 
 /** Shapes by input and sizes by symbol, as the graph takes them: only what was asked for is fixed. */
@@ -137,10 +150,11 @@ function makePruner(model: Model, options: PrunerOptions): BasePruner {
   try {
     return new BasePruner(model, options);
   } catch (cause) {
-    if (!(cause instanceof OptionError)) throw cause;
-    const { expected, actual } = cause.details;
-    const repair = 'Check the names of the layers.';
-    throw new OptionError('IGNORE', '--ignore names no layer', { expected, actual, repair }, { cause });
+    const isSelector = cause instanceof UnknownLayerError || cause instanceof LayerError;
+    if (!isSelector || !options.ignoredLayers?.some((selector) => selector === cause.details.node)) throw cause;
+    const { node, expected, actual, repair } = cause.details;
+    const details = { expected: expected ?? 'a layer, a module or a pattern', actual: actual ?? `'${node}'`, repair };
+    throw new OptionError('IGNORE', `--ignore '${node}' names no layer whose channels could stay`, details, { cause });
   }
 }
 

@@ -12,11 +12,13 @@ const INVISIBLE_BORDERS = Object.fromEntries(
 );
 
 const MOST_REFUSALS = 8;
+const MOST_LAYERS = 5;
 
 /** The report of a job, with a line feed at its end. */
 export function showResult(result: PruneResult, colours: Colours): string {
   const facts: [string, string[]][] = [
     ['Pruned', [showGroups(result)]],
+    ['Ignored', showSelectors(result)],
     ['Not pruned', showRefusals(result.refusals, MOST_REFUSALS)],
     ['Equivalence', showEquivalence(result, colours)],
     ['Latency', showLatency(result)],
@@ -57,6 +59,15 @@ function showGroups({ plan }: PruneResult): string {
     : `${groups} of coupled channels: ${showCount(before - kept)} of ${showCount(before)} channels removed`;
 }
 
+/** One line for each `--ignore`: what it matched. */
+function showSelectors({ selectors }: PruneResult): string[] {
+  return selectors.map(({ selector, layers }) => {
+    const shown = layers.slice(0, MOST_LAYERS).join(', ');
+    const more = layers.length > MOST_LAYERS ? `, and ${layers.length - MOST_LAYERS} more` : '';
+    return `${selector}: ${layers.length === 1 ? '1 layer' : `${layers.length} layers`}, ${shown}${more}`;
+  });
+}
+
 function showEquivalence({ equivalence }: PruneResult, { green, red, yellow }: Colours): string[] {
   if (!equivalence) return [yellow('not checked')];
   const { ok, outputs, inexact } = equivalence;
@@ -94,10 +105,11 @@ const showSmall = (n: number): string => (n === 0 ? '0' : n.toExponential(1));
 
 /** The result as plain data: stable names, no formatting. Infinite differences are null, as JSON has it. */
 export function resultToJson(result: PruneResult): object {
-  const { job, before, after, plan, refusals, equivalence, latency, written } = result;
+  const { job, selectors, before, after, plan, refusals, equivalence, latency, written } = result;
   return {
     model: job.model,
     options: { ratio: job.ratio, ignore: job.ignore, criterion: job.criterion, roundTo: job.roundTo, seed: job.seed },
+    selectors,
     before,
     after,
     groups: plan.groups.map(({ root, channels, kept, inexact }) => ({ root, channels, kept: kept.length, inexact })),

@@ -22,7 +22,14 @@ interface Entry {
   readonly path: string;
   readonly name: string;
   readonly node: NodeProto;
+  /** Place among the names of its node: the node's own name comes first. */
+  readonly rank: number;
 }
+
+type Found = NodeMatch & Pick<Entry, 'rank'>;
+
+/** Which of two names of a node says more about why it was found. */
+const isBetter = (a: Found, b: Found): boolean => (a.how === b.how ? a.rank < b.rank : a.how === 'own');
 
 const parentOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('.')));
 
@@ -66,12 +73,15 @@ export class NodeNames {
   within(selector: string): NodeMatch[] {
     const wanted = dotted(selector);
     if (wanted === '') return [];
-    const found = new Map<NodeProto, NodeMatch>();
-    for (const { path, name, node } of this.#candidates(wanted)) {
+    const found = new Map<NodeProto, Found>();
+    for (const { path, name, node, rank } of this.#candidates(wanted)) {
       const how = howPathFits(wanted, path);
-      if (how && found.get(node)?.how !== 'own') found.set(node, { node, name, how });
+      const other = found.get(node);
+      const match = how && { node, name, how, rank };
+      if (match && (!other || isBetter(match, other))) found.set(node, match);
     }
-    return [...found.values()].sort((a, b) => this.#order.get(a.node)! - this.#order.get(b.node)!);
+    const inOrder = [...found.values()].sort((a, b) => this.#order.get(a.node)! - this.#order.get(b.node)!);
+    return inOrder.map(({ node, name, how }) => ({ node, name, how }));
   }
 
   /** The entries whose path begins with what stands before the first wildcard. */
@@ -140,7 +150,7 @@ function entriesOf(graph: GraphProto): Entry[] {
       for (const path of pathsOf(name)) add(path, name);
     }
     for (const name of metadataPaths(node)) add(name, name);
-    return [...found].map(([path, name]) => ({ path, name, node }));
+    return [...found].map(([path, name], rank) => ({ path, name, node, rank }));
   });
 }
 

@@ -12,8 +12,8 @@ const EXAMPLES = `
 Examples:
   Remove half of the channels, but keep the outputs of the layer fc:
     $ onnx-pruning prune model.onnx -o smaller.onnx --ratio 0.5 --ignore fc --plan plan.json
-  Keep multiples of 8 channels, in all layers of the head:
-    $ onnx-pruning prune model.onnx -o smaller.onnx --ratio 0.3 --round-to 8 --ignore 'head.*'
+  Leave multiples of 8 channels, and keep all layers of the module model.22:
+    $ onnx-pruning prune model.onnx -o smaller.onnx --ratio 0.3 --round-to 8 --ignore model.22
   A model with a dynamic image size:
     $ onnx-pruning prune model.onnx -o smaller.onnx --input-shape input=1x3x224x224
 
@@ -30,7 +30,7 @@ export function addPruneVerb(program: Command, terminal: Terminal): void {
     .option('-r, --ratio <share>', 'share of channels to remove, in [0, 1)', parseRatio, 0.5)
     .option(
       '-i, --ignore <layer>',
-      "layer whose output channels stay; repeatable; '*' stands for anything",
+      "layer or module whose output channels stay: a node, an output, a parameter's or a module's path; '*' stands for anything, '?' for one character; repeatable",
       collect,
       [],
     )
