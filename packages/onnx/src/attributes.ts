@@ -1,8 +1,8 @@
 /** Reads and writes attributes of nodes. Which attributes an operator has is not known here. */
 import { AttributeType } from './data-type.ts';
 import { AttributeError } from './errors.ts';
-import { toNumber } from './int64.ts';
-import type { AttributeProto, GraphProto, NodeProto, TensorProto } from './proto.ts';
+import { fromBigInt, isInexactInteger, saturated, toNumber } from './int64.ts';
+import type { AttributeProto, GraphProto, Int64, NodeProto, TensorProto } from './proto.ts';
 
 export type AttributeKind = 'int' | 'ints' | 'float' | 'floats' | 'string' | 'strings' | 'tensor' | 'graph';
 
@@ -113,8 +113,9 @@ export function attrGraph(node: NodeProto, name: string): GraphProto | undefined
 
 /** What `setAttribute` and `makeAttribute` take for each kind. */
 export interface AttributeValues {
-  int: number;
-  ints: readonly number[];
+  /** Numbers beyond 64 bits become the largest or smallest int64. */
+  int: Int64;
+  ints: readonly Int64[];
   float: number;
   floats: readonly number[];
   string: string | Uint8Array;
@@ -126,14 +127,18 @@ export interface AttributeValues {
 const utf8 = (value: string | Uint8Array): Uint8Array =>
   typeof value === 'string' ? new TextEncoder().encode(value) : value;
 
+/** The encoder takes the low 64 bits of a number, which for 2^63 are those of the smallest int64. */
+const int64 = (value: Int64): Int64 =>
+  typeof value === 'number' && isInexactInteger(value) ? fromBigInt(saturated(value)) : value;
+
 type Writers = { [K in AttributeKind]: (a: AttributeProto, value: AttributeValues[K]) => void };
 
 const WRITERS: Writers = {
   int: (a, value) => {
-    a.i = value;
+    a.i = int64(value);
   },
   ints: (a, value) => {
-    a.ints = [...value];
+    a.ints = value.map(int64);
   },
   float: (a, value) => {
     a.f = value;

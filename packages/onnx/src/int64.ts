@@ -28,3 +28,22 @@ export function fromBigInt(value: bigint, unsigned = false): Int64 {
   const LongClass = protobuf.util.Long as new (low: number, high: number, unsigned: boolean) => Long;
   return new LongClass(low, high, unsigned);
 }
+
+const INT64_MAX = 2n ** 63n - 1n;
+const INT64_MIN = -(2n ** 63n);
+const UINT64_MAX = 2n ** 64n - 1n;
+
+/**
+ * The int64 (or uint64) nearest to an integer: a double has no 2^63 - 1, so that 2^63 is what INT64_MAX was read as.
+ * @throws RangeError for a number that is not an integer
+ */
+export function saturated(x: number, unsigned = false): bigint {
+  const [least, most] = unsigned ? [0n, UINT64_MAX] : [INT64_MIN, INT64_MAX];
+  if (x === Number.POSITIVE_INFINITY) return most;
+  if (x === Number.NEGATIVE_INFINITY) return least;
+  const value = BigInt(x);
+  return value > most ? most : value < least ? least : value;
+}
+
+/** Whether a number may stand for several 64-bit integers. */
+export const isInexactInteger = (x: number): boolean => Math.abs(x) > Number.MAX_SAFE_INTEGER;

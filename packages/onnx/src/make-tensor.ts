@@ -1,6 +1,7 @@
 /** Makes tensors from numbers: the inverse of tensor-view.ts. */
 import { bitsPerElement, byteLength, DataType, dataTypeName } from './data-type.ts';
 import { TensorError } from './errors.ts';
+import { saturated } from './int64.ts';
 import type { TensorProto } from './proto.ts';
 import { encoderOf } from './small-floats.ts';
 
@@ -13,7 +14,8 @@ export interface MakeTensorOptions {
 }
 
 /**
- * A tensor with raw content. Numbers are rounded to the data type (ties to even).
+ * A tensor with raw content. Numbers are rounded to the data type (ties to even); beyond 64 bits they become the largest
+ * or smallest 64-bit integer.
  * @param dims sizes of the axes; their product is the number of elements. `[]` is a scalar.
  * @throws TensorError when the number of elements does not fit, or the data type holds no numbers.
  */
@@ -56,9 +58,9 @@ function encodeElements(name: string, dataType: number, data: TensorData): Uint8
     case DataType.COMPLEX128:
       return bytesOf(Float64Array.from(data));
     case DataType.INT64:
-      return bytesOf(BigInt64Array.from(data, BigInt));
+      return bytesOf(BigInt64Array.from(data, (x) => wholeNumber(name, x, false)));
     case DataType.UINT64:
-      return bytesOf(BigUint64Array.from(data, BigInt));
+      return bytesOf(BigUint64Array.from(data, (x) => wholeNumber(name, x, true)));
     case DataType.INT32:
     case DataType.UINT32:
       return bytesOf(Uint32Array.from(data));
@@ -67,6 +69,16 @@ function encodeElements(name: string, dataType: number, data: TensorData): Uint8
     default:
       return encodeNarrow(name, dataType, data);
   }
+}
+
+/** Numbers beyond 64 bits become the largest or smallest: a double next to INT64_MAX is 2^63. */
+function wholeNumber(name: string, x: number, unsigned: boolean): bigint {
+  if (Number.isInteger(x)) return saturated(x, unsigned);
+  throw new TensorError('TENSOR_NOT_INTEGER', 'A tensor of integers cannot be made from this number', {
+    value: name,
+    expected: 'an integer',
+    actual: x,
+  });
 }
 
 /** Types of 16 bits and fewer: integers keep their low bits, floats are rounded. */

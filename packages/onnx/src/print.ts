@@ -5,11 +5,11 @@
 import { createHash } from 'node:crypto';
 import { attributeType } from './attributes.ts';
 import { AttributeType, DataType, dataTypeName } from './data-type.ts';
-import { toNumber } from './int64.ts';
+import { toBigInt, toNumber } from './int64.ts';
 import { Model } from './model.ts';
 import type { AttributeProto, FunctionProto, GraphProto, NodeProto, TensorProto, ValueInfoProto } from './proto.ts';
-import { isExternal, tensorBytes, tensorDims } from './tensor.ts';
-import { readNumbers } from './tensor-view.ts';
+import { isExternal, tensorBytes, tensorDims, tensorSize } from './tensor.ts';
+import { readInts, readNumbers, tensorView } from './tensor-view.ts';
 
 export interface PrintOptions {
   /**
@@ -113,10 +113,16 @@ function printContent(t: TensorProto, weights: 'ints' | 'none' | 'hash' | number
   if (t.dataType === DataType.STRING) return '';
   if (weights === 'hash') return `#${createHash('sha256').update(tensorBytes(t)).digest('hex').slice(0, HASH_LENGTH)}`;
   if (weights === 'ints' && !isInteger(t)) return '';
+  if (weights === 'ints') return tensorSize(t) > SMALL_INTS ? '' : `= [${exactInts(t).join(',')}]`;
   const numbers = readNumbers(t);
-  if (weights === 'ints') return numbers.length > SMALL_INTS ? '' : `= [${numbers.join(',')}]`;
   const shown = Array.from(numbers.subarray(0, weights), (x) => Number(x.toPrecision(6)));
   return `= [${shown.join(',')}${numbers.length > weights ? ',...' : ''}]`;
+}
+
+/** The elements of an int32 or int64 tensor. */
+function exactInts(t: TensorProto): readonly (number | bigint)[] {
+  const view = tensorView(t);
+  return view instanceof BigInt64Array ? [...view] : readInts(t);
 }
 
 function values(infos: readonly ValueInfoProto[]): string {
@@ -148,13 +154,13 @@ function printAttributeValue(a: AttributeProto, context: Context): string {
     case AttributeType.FLOAT:
       return float(a.f ?? 0);
     case AttributeType.INT:
-      return String(toNumber(a.i));
+      return String(toBigInt(a.i));
     case AttributeType.STRING:
       return text(a.s);
     case AttributeType.FLOATS:
       return `[${(a.floats ?? []).map(float).join(',')}]`;
     case AttributeType.INTS:
-      return `[${(a.ints ?? []).map(toNumber).join(',')}]`;
+      return `[${(a.ints ?? []).map(toBigInt).join(',')}]`;
     case AttributeType.STRINGS:
       return `[${(a.strings ?? []).map(text).join(',')}]`;
     case AttributeType.TENSOR:

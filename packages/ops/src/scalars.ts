@@ -2,6 +2,7 @@
  * Arithmetic on single elements of shape tensors, which may be symbolic. Every function gives undefined where the
  * result is not known or would not be a size. Symbols stand for positive integers.
  */
+import { isInexactInteger } from '@onnx-pruning/onnx';
 import { addDims, compareDims, divDims, isKnown, mulDims, sameDim, subDims } from './dims.ts';
 import type { Dim } from './record.ts';
 
@@ -16,8 +17,15 @@ function mixesFraction(a: Dim, b: Dim): boolean {
   return (fraction(a) || fraction(b)) && !(isKnown(a) && isKnown(b));
 }
 
+/** Beyond 2^53 a number may stand for several 64-bit integers, which the run would calculate with (and wrap around). */
+const isInexact = (dim: Element): boolean => isKnown(dim) && isInexactInteger(dim);
+
 function guarded(fold: Fold): Fold {
-  return (a, b) => (mixesFraction(a, b) ? undefined : fold(a, b));
+  return (a, b) => {
+    if (mixesFraction(a, b) || isInexact(a) || isInexact(b)) return undefined;
+    const result = fold(a, b);
+    return isInexact(result) ? undefined : result;
+  };
 }
 
 export const add: Fold = guarded(addDims);
@@ -45,7 +53,7 @@ export const remainder: Fold = guarded((a, b) => {
   return divDims(a, b) === undefined ? undefined : 0;
 });
 
-export const power: Fold = (a, b) => (isKnown(a) && isKnown(b) ? a ** b : undefined);
+export const power: Fold = guarded((a, b) => (isKnown(a) && isKnown(b) ? a ** b : undefined));
 
 function order(a: Dim, b: Dim): number | undefined {
   if (isKnown(a) && isKnown(b)) return Math.sign(a - b);
@@ -65,7 +73,7 @@ export const maximum: Fold = (a, b) => {
 /** A comparison by the sign of the difference; the result is 0 or 1. */
 export function comparison(holds: (sign: number) => boolean): Fold {
   return (a, b) => {
-    const sign = order(a, b);
+    const sign = isInexact(a) && isInexact(b) ? undefined : order(a, b);
     return sign === undefined ? undefined : Number(holds(sign));
   };
 }

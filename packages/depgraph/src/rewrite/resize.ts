@@ -6,13 +6,18 @@
 import {
   cloneProto,
   DataType,
+  getAttribute,
   makeTensor,
   type NodeProto,
+  saturated,
   setAttribute,
   setTensorBytes,
+  type TensorData,
   type TensorProto,
   tensorBytes,
   tensorDims,
+  tensorView,
+  toNumber,
 } from '@onnx-pruning/onnx';
 import { type Dim, type OperatorRecord, type ResizeContext, sameDim, type ValueInfo } from '@onnx-pruning/ops';
 import type { Analysis } from '../analysis/analysis.ts';
@@ -180,7 +185,11 @@ class Resize extends GraphNodeView implements ResizeContext {
   }
 
   setInts(name: string, values: readonly number[]): void {
-    setAttribute(this.#edits.edit(this.#live), name, [...values], 'ints');
+    const node = this.#edits.edit(this.#live);
+    const now = getAttribute(node, name)?.ints ?? [];
+    // What does not change keeps its 64 bits: a number holds 53 of them.
+    const exact = values.map((value, j) => (now[j] !== undefined && toNumber(now[j]) === value ? now[j] : value));
+    setAttribute(node, name, exact, 'ints');
   }
 
   removeAttribute(name: string): void {
@@ -218,7 +227,12 @@ class Resize extends GraphNodeView implements ResizeContext {
     const elemType = now?.elemType ?? DataType.INT64;
     const input = this.#edits.edit(this.#live).input;
     while (input.length <= i) input.push('');
-    this.#edits.replaceConstant(this.#live, i, makeTensor('', elemType, [...dims], [...values]));
+    const before = this.#edits.staged.constants.get(input[i]);
+    this.#edits.replaceConstant(
+      this.#live,
+      i,
+      makeTensor('', elemType, [...dims], withExact(values, elemType, before)),
+    );
   }
 
   /** Concat of constants for the sizes that are known and Gathers of the old value for those that are not. */
@@ -239,6 +253,13 @@ class Resize extends GraphNodeView implements ResizeContext {
     edits.insertBefore(this.#live, concat);
     edits.edit(this.#live).input[i] = output;
   }
+}
+
+/** Elements of a constant that takes the place of another: those that do not change keep all 64 bits. */
+function withExact(values: readonly number[], elemType: number, before: TensorProto | undefined): TensorData {
+  const old = before?.dataType === elemType && elemType === DataType.INT64 ? tensorView(before) : undefined;
+  if (!(old instanceof BigInt64Array) || old.length !== values.length) return [...values];
+  return BigInt64Array.from(values, (value, j) => (Number(old[j]) === value ? old[j] : saturated(value)));
 }
 
 function plainNode(opType: string, input: string[], output: string): NodeProto {

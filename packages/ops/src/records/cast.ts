@@ -2,7 +2,7 @@
  * Cast and CastLike: the same elements in another type. A size that becomes a floating-point number is calculated with,
  * as in the scale of attention or the divisor of a mean: it stays what it was, so that pruning changes nothing else.
  */
-import { DataType } from '@onnx-pruning/onnx';
+import { bitsPerElement, DataType } from '@onnx-pruning/onnx';
 import { carryAll } from '../axes.ts';
 import { isKnown } from '../dims.ts';
 import { NEWEST_OPSET, OLDEST_OPSET } from '../opsets.ts';
@@ -23,10 +23,30 @@ import { elemTypeOf, isFloat, isInteger, knownValue, valueInfo } from '../values
 function converted(element: Dim | undefined, elemType: number): Dim | undefined {
   if (element === undefined) return undefined;
   if (elemType === DataType.BOOL) return isKnown(element) ? Number(element !== 0) : undefined;
-  if (isInteger(elemType)) return isKnown(element) ? Math.trunc(element) : element;
+  if (isInteger(elemType)) return isKnown(element) ? wholeNumber(Math.trunc(element), elemType) : element;
   if (elemType === DataType.FLOAT) return isKnown(element) ? Math.fround(element) : element;
   return elemType === DataType.DOUBLE ? element : undefined;
 }
+
+/** Integers that do not fit would wrap around; those beyond 2^53 are only known to be large. */
+function wholeNumber(element: number, elemType: number): number | undefined {
+  const bits = bitsPerElement(elemType);
+  const [least, most] = isSigned(elemType) ? [-(2 ** (bits - 1)), 2 ** (bits - 1)] : [0, 2 ** bits];
+  // INT64_MAX was read as 2^63, and stays that.
+  const fits = element >= least && (bits === 64 ? element <= most : element < most);
+  return fits ? element : undefined;
+}
+
+const SIGNED: ReadonlySet<number> = new Set([
+  DataType.INT64,
+  DataType.INT32,
+  DataType.INT16,
+  DataType.INT8,
+  DataType.INT4,
+  DataType.INT2,
+]);
+
+const isSigned = (elemType: number): boolean => SIGNED.has(elemType);
 
 function inferCast(ctx: InferContext, elemType: number): ValueInfo[] {
   const dims = ctx.dims(0);
