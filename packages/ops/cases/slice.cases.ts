@@ -1,9 +1,15 @@
 /** Slice by example. */
-import type { GraphBuilder } from '@onnx-pruning/onnx';
+import { DataType, type GraphBuilder, makeTensor, type TensorProto } from '@onnx-pruning/onnx';
 import { conv, image, lastConv } from './blocks.ts';
 import type { OperatorCase } from './case.ts';
 
 const END = Number.MAX_SAFE_INTEGER;
+
+const INT64_MAX = 2n ** 63n - 1n;
+const INT64_MIN = -(2n ** 63n);
+
+const exact = (name: string, data: readonly bigint[]): TensorProto =>
+  makeTensor(name, DataType.INT64, [data.length], BigInt64Array.from(data));
 
 /** Slice with bounds as inputs, on one axis. */
 function slice(b: GraphBuilder, name: string, x: string, [start, end, axis, step]: readonly number[]): string {
@@ -106,5 +112,69 @@ export const cases: readonly OperatorCase[] = [
       b.output(b.node('Slice', [y, half, channels, axis]));
     },
     groups: ['conv1 out 4, conv2 in 4'],
+  },
+  {
+    name: 'Slice 13: an end of INT64_MAX on another axis survives',
+    opset: 13,
+    build: (b) => {
+      const y = conv(b, 'conv1', image(b), 3, 8);
+      const bounds = [exact('starts', [0n, 1n]), exact('ends', [4n, INT64_MAX]), exact('axes', [1n, 2n])];
+      lastConv(b, b.node('Slice', [y, ...bounds.map((tensor) => b.tensor(tensor))]), 4);
+    },
+    groups: ['conv1 out 4, last in 4', 'conv1 out 4'],
+  },
+  {
+    name: 'Slice 13: ends of INT64_MAX on both axes',
+    opset: 13,
+    build: (b) => {
+      const y = conv(b, 'conv1', image(b), 3, 8);
+      const bounds = [exact('starts', [1n, 4n]), exact('ends', [INT64_MAX, INT64_MAX]), exact('axes', [3n, 1n])];
+      lastConv(b, b.node('Slice', [y, ...bounds.map((tensor) => b.tensor(tensor))]), 4);
+    },
+    groups: ['conv1 out 4', 'conv1 out 4, last in 4'],
+  },
+  {
+    name: 'Slice 13: another axis runs backwards to INT64_MIN',
+    opset: 13,
+    build: (b) => {
+      const y = conv(b, 'conv1', image(b), 3, 8);
+      const bounds = [exact('starts', [0n, -1n]), exact('ends', [4n, INT64_MIN]), exact('axes', [1n, 2n])];
+      const steps = exact('steps', [1n, -1n]);
+      lastConv(b, b.node('Slice', [y, ...[...bounds, steps].map((tensor) => b.tensor(tensor))]), 4);
+    },
+    groups: ['conv1 out 4, last in 4', 'conv1 out 4'],
+  },
+  {
+    name: 'Slice 13: bounds of int32, an end of INT32_MAX on another axis',
+    opset: 13,
+    build: (b) => {
+      const y = conv(b, 'conv1', image(b), 3, 8);
+      const ints = (name: string, data: readonly number[]): string =>
+        b.tensor(makeTensor(name, DataType.INT32, [data.length], data));
+      const bounds = [ints('starts', [0, 1]), ints('ends', [4, 2 ** 31 - 1]), ints('axes', [1, 2])];
+      lastConv(b, b.node('Slice', [y, ...bounds]), 4);
+    },
+    groups: ['conv1 out 4, last in 4', 'conv1 out 4'],
+  },
+  {
+    name: 'Slice 13: bounds in Constant nodes, an end of INT64_MAX on another axis',
+    opset: 13,
+    build: (b) => {
+      const y = conv(b, 'conv1', image(b), 3, 8);
+      const constant = (name: string, data: readonly bigint[]): string =>
+        b.node('Constant', [], { value: exact('', data) }, { name });
+      const bounds = [constant('starts', [0n, 1n]), constant('ends', [4n, INT64_MAX]), constant('axes', [1n, 2n])];
+      lastConv(b, b.node('Slice', [y, ...bounds]), 4);
+    },
+    groups: ['conv1 out 4, last in 4', 'conv1 out 4'],
+  },
+  {
+    name: 'Slice 1: bounds in attributes, an end of INT64_MAX on another axis',
+    opset: 9,
+    build: (b) => {
+      const y = conv(b, 'conv1', image(b), 3, 8);
+      lastConv(b, b.node('Slice', [y], { axes: [1, 2], starts: [0, 1], ends: [4, 2 ** 63] }), 4);
+    },
+    groups: ['conv1 out 4, last in 4', 'conv1 out 4'],
   },
 ];

@@ -136,8 +136,8 @@ describe('ignoredLayers', () => {
 
   it('patterns that match nothing are an error too', () => {
     const make = (): unknown => pruned({ ignoredLayers: ['layer*'] });
-    expect(make).toThrow(OptionError);
-    expect(make).toThrow(/the option ignoredLayers .*found 'layer\*'/);
+    expect(make).toThrow(UnknownLayerError);
+    expect(make).toThrow(/'layer\*'.*Did you mean/);
   });
 });
 
