@@ -28,6 +28,8 @@ export {
   type GroupSelection,
   type HistoryEntry,
   LayerError,
+  type LayerMatch,
+  type LayerSelector,
   type PrunableLayer,
   type PruningFunction,
   pruneAttentionInChannels,
@@ -68,6 +70,7 @@ export {
 // Criteria, and what writing one takes
 // Plans and masks
 export {
+  AmbiguousLayerError,
   checkModel,
   createRandom,
   type ErrorDetails,
@@ -123,7 +126,6 @@ export {
   type ImportanceFunction,
   type InitializerChange,
   LAMPImportance,
-  type LayerSelector,
   linearScheduler,
   MagnitudeImportance,
   type MagnitudeOptions,

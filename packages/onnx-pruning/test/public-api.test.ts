@@ -21,7 +21,7 @@ const RUNNING = `benchmark createSession withSession randomInputs makeValue meas
   listExecutionProviders`;
 const REPORTS = 'drawGroups drawDependencyGraph groupsToDot dependencyGraphToDot refusalsOf showRefusals';
 const ERRORS = `OnnxPruningError CountError LayerError RewriteError ShapeError ExternalDataError InvalidModelError
-  ModelFileError SaveError TensorError UnknownLayerError EquivalenceError CriterionError OptionError PlanError
+  ModelFileError SaveError TensorError UnknownLayerError AmbiguousLayerError EquivalenceError CriterionError OptionError PlanError
   SoftPruningError ExecutionProviderError FeedError SessionError`;
 
 /** One function for each side of each kind of layer, as in Torch-Pruning. */
