@@ -38,7 +38,7 @@ export { registryWith } from './shapes/customized.ts';
 export { GraphNodeView, nodeLabel } from './shapes/node-view.ts';
 export { isVector, type SeparatedVectors } from './shapes/separated-vectors.ts';
 export { type InputShapes, inferShapes, opsetOf, ShapeError, type ShapeTable } from './shapes/shapes.ts';
-export type { Consumption, Mixing } from './terms/equations.ts';
+export type { Consumption, Mixing } from './terms/consumption.ts';
 export { forEachCell, KeptIndices } from './terms/kept.ts';
 export { type AxisLayout, type AxisLayouts, indexOfChannel, type LeafPlaces } from './terms/layout.ts';
 export { type LeafRemoval, SizesAfter } from './terms/sizes-after.ts';

@@ -164,7 +164,7 @@ const blocks: readonly Structure[] = [
     name: 'an embedding that is the last layer as well, grouped queries with computed shapes, a gated MLP',
     build: llama,
     dimensions: [
-      'embedding out 12, norm1 out 12, q in 12, k in 12, v in 12, last out 12, norm2 out 12, gate in 12, up in 12, down out 12, norm3 out 12 (inexact)',
+      'embedding out 12, norm1 out 12, q in 12, k in 12, v in 12, last out 12, norm2 out 12, gate in 12, up in 12, down out 12, norm3 out 12, MatMul_2 in 12 (inexact)',
       '2 heads: q out 16, k out 8, v out 8, last in 16',
       '2 heads: q out 16, last in 16',
       'q out 16, k out 8',

@@ -15,3 +15,4 @@ export { NEWEST_OPSET, OLDEST_OPSET } from './opsets.ts';
 export * from './record.ts';
 export { DuplicateOperatorError, OperatorRegistry } from './registry.ts';
 export { standardOperators } from './standard.ts';
+export { isFloat } from './values.ts';

@@ -17,7 +17,8 @@ import {
 import { LayerSelection } from '../layers/select.ts';
 import { SeparatedVectors } from '../shapes/separated-vectors.ts';
 import { type InputShapes, inferShapes, type ShapeTable } from '../shapes/shapes.ts';
-import { type Consumption, type Mixing, type SolvedTerms, type SolveOptions, solveTerms } from '../terms/equations.ts';
+import type { Consumption, Mixing } from '../terms/consumption.ts';
+import { type SolvedTerms, type SolveOptions, solveTerms } from '../terms/equations.ts';
 import { chooseIndependently } from '../terms/families.ts';
 import { type DimTerm, find, forEachLeaf, type Leaf, numericSize, someLeaf } from '../terms/term.ts';
 import { OriginalGraph } from './original-graph.ts';
@@ -71,7 +72,7 @@ export function analyse(
   const unneeded = vectors.copies.filter(({ original, copy }) => sameTerms(terms, original, copy.name ?? ''));
   vectors.merge(unneeded);
   for (const { copy } of unneeded) forget(shapes, terms, copy.name ?? '');
-  const layers = collectLayers(model, shapes, terms.axes);
+  const layers = collectLayers(model, terms);
   const unwrapped = options.unwrappedParameters ?? [];
   for (const given of unwrapped) layers.push(unwrappedLayer(model, shapes, terms.axes, given));
   // Bare parameters come last and share a node with others: the node's own layer answers for it.

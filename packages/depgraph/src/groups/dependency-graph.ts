@@ -20,7 +20,7 @@ import type { LayerMatch, LayerSelector } from '../layers/select.ts';
 import { removeChannels } from '../rewrite/rewrite.ts';
 import { registryWith } from '../shapes/customized.ts';
 import type { InputShapes } from '../shapes/shapes.ts';
-import type { Consumption } from '../terms/equations.ts';
+import type { Consumption } from '../terms/consumption.ts';
 import { type DimTerm, type Leaf, leavesOf, numericSize, someLeaf } from '../terms/term.ts';
 import { dependencyGraphOf } from './dependency-view.ts';
 import { explainLayer } from './explain.ts';

@@ -6,7 +6,7 @@ import type { Layer, Model, TensorProto } from '@onnx-pruning/onnx';
 import { type Analysis, mixingsOf } from '../analysis/analysis.ts';
 import { type LayerAxis, LayerError, type ParameterAxis, type PrunableLayer } from '../layers/layers.ts';
 import { nodeLabel } from '../shapes/node-view.ts';
-import type { Consumption, Mixing } from '../terms/equations.ts';
+import type { Consumption, Mixing } from '../terms/consumption.ts';
 import { type DimTerm, type Leaf, numericSize } from '../terms/term.ts';
 import { firstPairs, IndexPairing, type IndexPairs } from './index-pairs.ts';
 import { type PruningFunction, pruningFunctionFor } from './pruning-function.ts';

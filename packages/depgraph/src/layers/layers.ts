@@ -2,10 +2,18 @@
  * The layers of a model as the pruning API sees them: nodes with parameters, the channel axes of those parameters, and
  * the order in which groups are offered. Built once from the solved terms; names no operator.
  */
-import { type GraphProto, type Layer, type Model, type NodeProto, OnnxPruningError } from '@onnx-pruning/onnx';
+import {
+  type GraphProto,
+  type Layer,
+  type Model,
+  type NodeProto,
+  OnnxPruningError,
+  outerReferences,
+  subgraphs,
+} from '@onnx-pruning/onnx';
 import type { LayerKind, LayerSpec, ParameterSpec } from '@onnx-pruning/ops';
-import { GraphNodeView } from '../shapes/node-view.ts';
-import { opsetOf, type ShapeTable } from '../shapes/shapes.ts';
+import type { ShapeTable } from '../shapes/shapes.ts';
+import type { SolvedTerms } from '../terms/equations.ts';
 import { type DimTerm, find } from '../terms/term.ts';
 
 export type Side = 'out' | 'in';
@@ -33,66 +41,52 @@ export interface PrunableLayer extends Layer {
 }
 
 /** Layers by node, in trace order (see traceOrder). */
-export function collectLayers(
-  model: Model,
-  shapes: ShapeTable,
-  axes: ReadonlyMap<string, readonly DimTerm[]>,
-): PrunableLayer[] {
+export function collectLayers(model: Model, terms: WeightTerms): PrunableLayer[] {
   const byNode = new Map(model.layers().map((layer) => [layer.node, layer]));
-  const constantBehind = constantResolver(model.graph, shapes);
   const layers: PrunableLayer[] = [];
   for (const node of traceOrder(model.graph)) {
-    const shown = shapes.vectors.node(node);
-    const inputs = shown.input.map((name) => (name ? shapes.values.get(name) : undefined));
-    const view = new GraphNodeView(shown, opsetOf(model, node), inputs, shapes.constants);
-    const ranksKnown = inputs.every((info, i) => shown.input[i] === '' || info?.dims);
-    const spec = ranksKnown ? shapes.records.get(node)?.layer(view) : undefined;
-    if (spec) layers.push(describeLayer(byNode.get(node)!, shown.input, spec, axes, constantBehind));
+    const spec = terms.constantPart.layerOf(node, (value) => terms.constantPart.sourceOf(value) !== undefined);
+    if (spec) layers.push(describeLayer(byNode.get(node)!, spec, terms));
   }
   return layers;
 }
 
-/**
- * The constant that a value is, when nodes only hand it on: older exporters store equal vectors once and give the other
- * layers an Identity of it. A record says so by returning what is known of its input, unread.
- */
-function constantResolver(graph: GraphProto, shapes: ShapeTable): (value: string) => string | undefined {
-  const handedOn = new Map<string, string>();
-  for (const { input, output } of graph.node) {
-    const info = input.length === 1 ? shapes.values.get(input[0]) : undefined;
-    if (info && output.length === 1 && shapes.values.get(output[0]) === info) handedOn.set(output[0], input[0]);
-  }
-  return (value) => {
-    let name: string | undefined = value;
-    while (name !== undefined && !shapes.constants.has(name)) name = handedOn.get(name);
-    return name;
-  };
-}
+/** What is known of weights: their terms, and how they follow from initializers. */
+type WeightTerms = Pick<SolvedTerms, 'axes' | 'constantPart'>;
 
-function describeLayer(
-  base: Layer,
-  inputs: readonly string[],
-  spec: LayerSpec,
-  axes: ReadonlyMap<string, readonly DimTerm[]>,
-  constantBehind: (value: string) => string | undefined,
-): PrunableLayer {
+function describeLayer(base: Layer, spec: LayerSpec, terms: WeightTerms): PrunableLayer {
   const found: LayerAxis[] = [];
   const layer: PrunableLayer = { model: base.model, node: base.node, name: base.name, spec, axes: found };
+  const inputs = terms.constantPart.inputsOf(base.node);
   for (const side of ['out', 'in'] as const) {
     const byTerm = new Map<DimTerm, ParameterAxis[]>();
     for (const parameter of spec.parameters) {
       const axis = parameter[side];
-      const tensor = constantBehind(inputs[parameter.input] ?? '');
-      const term = axis === undefined || tensor === undefined ? undefined : axes.get(tensor)?.[axis];
-      if (axis === undefined || tensor === undefined || !term) continue;
-      const root = find(term);
-      byTerm.set(root, [...(byTerm.get(root) ?? []), { tensor, axis, role: parameter.role }]);
+      const stored = axis === undefined ? undefined : storedAxis(terms, inputs[parameter.input] ?? '', axis);
+      if (!stored) continue;
+      const { term, tensor } = stored;
+      byTerm.set(term, [...(byTerm.get(term) ?? []), { tensor, axis: stored.axis, role: parameter.role }]);
     }
     // Some weights hold the channels of one group only; the axis that holds all of them stands for the layer.
     const widestFirst = [...byTerm].sort(([a], [b]) => Number(b.size) - Number(a.size));
     for (const [term, parameters] of widestFirst) found.push({ layer, side, term, parameters });
   }
   return layer;
+}
+
+/** The initializer that a weight is, and which of its axes an axis of the weight is: nodes may rearrange it in between. */
+function storedAxis(
+  { axes, constantPart }: WeightTerms,
+  value: string,
+  axis: number,
+): { term: DimTerm; tensor: string; axis: number } | undefined {
+  const tensor = constantPart.sourceOf(value);
+  const held = axes.get(value)?.[axis];
+  if (tensor === undefined || held === undefined) return undefined;
+  const term = find(held);
+  if (tensor === value) return { term, tensor, axis };
+  const stored = (axes.get(tensor) ?? []).findIndex((candidate) => find(candidate) === term);
+  return stored < 0 ? undefined : { term, tensor, axis: stored };
 }
 
 /**
@@ -112,7 +106,7 @@ export function traceOrder(graph: GraphProto): NodeProto[] {
       if (visited.has(node)) continue;
       visited.add(node);
       registered.add(node);
-      for (const name of node.input) {
+      for (const name of [...node.input, ...subgraphs(node).flatMap(outerReferences)]) {
         const before = producer.get(name);
         if (!before) continue;
         registered.add(before);

@@ -4,25 +4,14 @@
  */
 import type { Model, NodeProto } from '@onnx-pruning/onnx';
 import type { Axes, Dim, EquationContext, Term, TermRole, ValueInfo } from '@onnx-pruning/ops';
+import { ConstantPart } from '../shapes/constant-part.ts';
 import { GraphNodeView, nodeLabel } from '../shapes/node-view.ts';
 import { opsetOf, type ShapeTable } from '../shapes/shapes.ts';
+import { computedWeightAxes } from './computed-weights.ts';
+import type { Consumption, Mixing } from './consumption.ts';
 import { AxisLayouts } from './layout.ts';
 import { type DimTerm, type Family, type FixedReason, forEachLeaf } from './term.ts';
 import { TermUniverse } from './unify.ts';
-
-/** A node that sums over an axis of one of its inputs: zero channels contribute nothing. */
-export interface Consumption {
-  readonly node: NodeProto;
-  readonly input: number;
-  readonly axis: number;
-  /** The value at that input. */
-  readonly value: string;
-}
-
-/** A node that computes a statistic over an axis of one of its inputs. */
-export interface Mixing extends Consumption {
-  readonly statistic: string;
-}
 
 export interface SolvedTerms {
   /** Where the terms live; further equations may be stated there before anything is pruned. */
@@ -33,6 +22,8 @@ export interface SolvedTerms {
   readonly families: Family[];
   readonly consumptions: readonly Consumption[];
   readonly mixings: readonly Mixing[];
+  /** What is computed from initializers and constants alone. */
+  readonly constantPart: ConstantPart;
   /** Where the channels of each leaf lie along an axis now. */
   readonly layouts: AxisLayouts;
 }
@@ -47,10 +38,11 @@ export function solveTerms(model: Model, shapes: ShapeTable, options: SolveOptio
   const solver = new Solver(model, shapes);
   solver.stateNodes();
   if (!options.open) solver.freezeBoundary();
+  solver.freezeComputedWeights();
   solver.freezeUnknownSizes();
   solver.freezeUnknownSums();
-  const { universe, axes, consumptions, mixings } = solver;
-  return { universe, axes, families: [], consumptions, mixings, layouts: new AxisLayouts() };
+  const { universe, axes, consumptions, mixings, constantPart } = solver;
+  return { universe, axes, families: [], consumptions, mixings, constantPart, layouts: new AxisLayouts() };
 }
 
 class Solver {
@@ -60,10 +52,12 @@ class Solver {
   readonly mixings: Mixing[] = [];
   readonly model: Model;
   readonly shapes: ShapeTable;
+  readonly constantPart: ConstantPart;
 
   constructor(model: Model, shapes: ShapeTable) {
     this.model = model;
     this.shapes = shapes;
+    this.constantPart = new ConstantPart(model, shapes);
   }
 
   stateNodes(): void {
@@ -97,6 +91,12 @@ class Solver {
       const because = 'it is summed over together with sizes that are only known at run time';
       this.universe.freeze(term, { because, node: nodeLabel(node), operator: node.opType });
     }
+  }
+
+  /** Axes that kept weights depend on as a whole. */
+  freezeComputedWeights(): void {
+    for (const { term, reason } of computedWeightAxes(this.model.graph.node, this.constantPart, this))
+      this.universe.freeze(term, reason);
   }
 
   /** The interface of the model stays: axes of graph inputs and outputs may not change. */
