@@ -1,6 +1,7 @@
 /** Builds models in code: for tests, examples and model definitions. Checks names, not operators. */
 import { type AttributeValue, attributeOf } from './attribute-value.ts';
 import { DataType } from './data-type.ts';
+import { NameTable, numbered } from './edit/names.ts';
 import { InvalidModelError } from './errors.ts';
 import { makeTensor } from './make-tensor.ts';
 import { Model } from './model.ts';
@@ -33,7 +34,7 @@ export class GraphBuilder {
   readonly #options: GraphBuilderOptions;
   readonly #graph: GraphProto;
   readonly #values = new Set<string>();
-  readonly #nodes = new Set<string>();
+  readonly #nodes = new NameTable();
 
   constructor(options: GraphBuilderOptions = {}) {
     this.#options = options;
@@ -96,8 +97,8 @@ export class GraphBuilder {
     attributes: Readonly<Record<string, AttributeValue>> = {},
     options: NodeOptions = {},
   ): string[] {
-    const name = options.name ?? this.#freshNodeName(opType);
-    this.#nodes.add(name);
+    const name = options.name ?? this.#nodes.fresh(opType, numbered);
+    this.#nodes.claim(name);
     const output = outputNames(name, options.outputs ?? 1);
     for (const value of output) if (value !== '') this.#claim(value);
     const attribute = Object.entries(attributes).map(([key, value]) => attributeOf(key, value));
@@ -138,10 +139,6 @@ export class GraphBuilder {
       return;
     }
     throw new InvalidModelError('DUPLICATE_VALUE', 'Every value of a graph needs a name of its own', { value });
-  }
-
-  #freshNodeName(opType: string): string {
-    for (let i = 0; ; i++) if (!this.#nodes.has(`${opType}_${i}`)) return `${opType}_${i}`;
   }
 }
 

@@ -8,6 +8,8 @@
 import {
   DataType,
   type GraphProto,
+  type NameScheme,
+  NameTable,
   type NodeProto,
   readNumbers,
   shallowCloneProto,
@@ -114,13 +116,17 @@ export class SeparatedVectors {
   }
 }
 
+/** `x_copy_1`, `x_copy_2`, ... */
+const copyName: NameScheme = (like, n) => `${like}_copy_${n + 1}`;
+
 function copiesOf(graph: GraphProto): VectorCopy[] {
   const overridable = new Set(graph.input.map((input) => input.name));
   const shared = sharedNames(graph.node);
   const separable = graph.initializer.filter((t) => shared.has(t.name ?? '') && (isVector(t) || isFilled(t)));
   const vectors = new Map(separable.filter((t) => !overridable.has(t.name)).map((t) => [t.name, t]));
   if (vectors.size === 0) return [];
-  const names = new Set([...graph.initializer.map((t) => t.name), ...graph.node.flatMap((node) => node.output)]);
+  const names = new NameTable();
+  names.claimGraph(graph);
   const used = new Set<string>();
   const copies: VectorCopy[] = [];
   for (const node of graph.node) {
@@ -129,20 +135,11 @@ function copiesOf(graph: GraphProto): VectorCopy[] {
       if (!tensor) return;
       if (used.has(name)) {
         const copy = shallowCloneProto(tensor);
-        copy.name = freshName(name, names);
+        copy.name = names.fresh(name, copyName);
         copies.push({ node, input, original: name, copy });
       }
       used.add(name);
     });
   }
   return copies;
-}
-
-function freshName(like: string, names: Set<string | undefined>): string {
-  for (let i = 1; ; i++) {
-    const name = `${like}_copy_${i}`;
-    if (names.has(name)) continue;
-    names.add(name);
-    return name;
-  }
 }
