@@ -31,7 +31,7 @@ import { GraphEdits, type Place } from './graph-edits.ts';
 export function referenceModel(original: Model, plan: Plan, options: PlanOptions = {}): Model {
   const model = original.clone();
   const graph = graphOfPlan(model, plan, options);
-  graph.analysis.shapes.vectors.materialise();
+  graph.analysis.shapes.vectors.materialise(model);
   const removal = keptLeaves(graph, plan);
   const kept = new KeptIndices({ size: numericSize, kept: (leaf) => removal.get(leaf) });
   return new ReferenceBuilder({ original, model, graph, kept, plan, options }).build();

@@ -7,7 +7,9 @@
  */
 import {
   DataType,
+  GraphEditor,
   type GraphProto,
+  type Model,
   type NameScheme,
   NameTable,
   type NodeProto,
@@ -58,26 +60,24 @@ function sharedNames(nodes: readonly NodeProto[]): Set<string> {
 }
 
 /**
- * The copies of a model's shared vectors. The model is left as it is until `materialise`; until then `node` shows the
+ * The copies of a model's shared vectors. The model is left as it is until they are part of it; until then `node` shows the
  * nodes as they would be.
  */
 export class SeparatedVectors {
-  readonly #graph: GraphProto;
   #copies: readonly VectorCopy[];
   #nodes = new Map<NodeProto, NodeProto>();
 
   /** A copy (of the tensor, not of its content) for every use of a shared vector or filled tensor but the first. */
   static of(graph: GraphProto): SeparatedVectors {
-    return new SeparatedVectors(graph, copiesOf(graph));
+    return new SeparatedVectors(copiesOf(graph));
   }
 
-  /** No copies: the graph as it is. */
-  static none(graph: GraphProto): SeparatedVectors {
-    return new SeparatedVectors(graph, []);
+  /** No copies: a graph as it is. */
+  static none(): SeparatedVectors {
+    return new SeparatedVectors([]);
   }
 
-  private constructor(graph: GraphProto, copies: readonly VectorCopy[]) {
-    this.#graph = graph;
+  private constructor(copies: readonly VectorCopy[]) {
     this.#copies = copies;
     this.#showCopies();
   }
@@ -98,10 +98,25 @@ export class SeparatedVectors {
     this.#showCopies();
   }
 
-  /** Writes the copies into the graph. Afterwards there is nothing to show any more. */
-  materialise(): void {
-    for (const { node, input, copy } of this.#copies) node.input = node.input.with(input, copy.name ?? '');
-    if (this.#copies.length > 0) this.#graph.initializer.push(...this.#copies.map(({ copy }) => copy));
+  /** Writes the copies into the model. */
+  materialise(model: Model): void {
+    if (this.#copies.length === 0) return;
+    const editor = new GraphEditor(model);
+    this.stage(editor);
+    editor.commit();
+    this.settle();
+  }
+
+  /** Stages the copies: each becomes an initializer that one node uses. */
+  stage(editor: GraphEditor): void {
+    for (const { node, input, copy } of this.#copies) {
+      editor.edit(node).input[input] = copy.name ?? '';
+      editor.insertInitializer(copy);
+    }
+  }
+
+  /** The copies are part of the graph now: there is nothing to show any more. */
+  settle(): void {
     this.#copies = [];
     this.#nodes.clear();
   }

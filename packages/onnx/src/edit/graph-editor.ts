@@ -163,13 +163,20 @@ export class GraphEditor {
     if (options.name !== undefined) this.#transaction.nodeNames.claim(name);
     const output = this.#outputNames(name, options.outputs ?? 1);
     const node = this.#makeNode(name, opType, inputs, output, attributes, options.domain);
+    this.insert(node, options);
+    return output;
+  }
+
+  /** As `node`, for a node that is ready: it becomes part of the graph as it is, with the names that it has. */
+  insert(node: NodeProto, place: Pick<InsertedNodeOptions, 'before' | 'after'> = {}): void {
     const stage = this.#stage();
-    if (options.before !== undefined) this.#anchor(stage.before, options.before, node);
-    else if (options.after !== undefined) this.#anchor(stage.after, options.after, node);
+    for (const name of node.output) this.#transaction.values.claim(name);
+    for (const body of subgraphs(node)) this.#transaction.values.claimGraph(body);
+    if (place.before !== undefined) this.#anchor(stage.before, place.before, node);
+    else if (place.after !== undefined) this.#anchor(stage.after, place.after, node);
     else stage.floating.push(node);
     stage.add(node);
     noteUses(this.#transaction, stage, node, namesUsed(node, this.#transaction.staged));
-    return output;
   }
 
   #anchor(places: Map<NodeProto, NodeProto[]>, at: NodeProto, node: NodeProto): void {
@@ -181,10 +188,7 @@ export class GraphEditor {
 
   #outputNames(node: string, outputs: number | readonly string[]): string[] {
     const { values } = this.#transaction;
-    if (typeof outputs !== 'number') {
-      for (const name of outputs) values.claim(name);
-      return [...outputs];
-    }
+    if (typeof outputs !== 'number') return [...outputs];
     if (outputs === 1) return [values.fresh(`${node}_out`)];
     return Array.from({ length: outputs }, (_, i) => values.fresh(`${node}_out${i}`));
   }
@@ -200,7 +204,6 @@ export class GraphEditor {
     const attribute = Object.entries(attributes).map(([key, value]) => attributeOf(key, value));
     const node: NodeProto = { input: [...inputs], output: [...outputs], name, opType, attribute };
     if (domain !== undefined) node.domain = domain;
-    for (const body of subgraphs(node)) this.#transaction.values.claimGraph(body);
     return node;
   }
 
@@ -223,6 +226,7 @@ export class GraphEditor {
     const stage = this.#stage();
     const { output, name = '' } = stage.current(node);
     const replacement = this.#makeNode(options.name ?? name, opType, inputs, output, attributes, options.domain);
+    for (const body of subgraphs(replacement)) this.#transaction.values.claimGraph(body);
     stage.replaced.set(node, replacement);
     noteUses(this.#transaction, stage, node, namesUsed(replacement, this.#transaction.staged));
   }
@@ -289,8 +293,17 @@ export class GraphEditor {
   /** Adds an initializer under a fresh name like the tensor's. Returns the name. */
   initializer(tensor: TensorProto, scheme?: NameScheme): string {
     const name = this.freshName(tensor.name || 'constant', scheme);
-    this.#stage().initializers.set(name, named(tensor, name));
+    this.insertInitializer(named(tensor, name));
     return name;
+  }
+
+  /** Adds an initializer that is ready, under the name that it has. @throws EditError when another one has the name */
+  insertInitializer(tensor: TensorProto): void {
+    const { name = '' } = tensor;
+    const { initializers } = this.#stage();
+    if (initializers.has(name)) throw new EditError('NAME_TAKEN', 'another initializer has the name', { value: name });
+    this.#transaction.values.claim(name);
+    initializers.set(name, tensor);
   }
 
   /**
