@@ -198,6 +198,16 @@ describe('nodes', () => {
   });
 });
 
+it('an unused input keeps its default value, so that it need not be fed', () => {
+  const model = chain();
+  model.graph.initializer.push(vector('v', 1));
+  model.graph.input.push({ name: 'v' });
+  const editor = new GraphEditor(model);
+  editor.removeDead();
+  editor.commit();
+  expect(model.graph.initializer.map(({ name }) => name)).toEqual(['w', 'v']);
+});
+
 describe('values', () => {
   it('are replaced where bodies capture them, at any depth', () => {
     const model = branching();

@@ -18,6 +18,9 @@ export function removeDead(stage: GraphStage, stageOf: (graph: GraphProto) => Gr
     live.add(node);
     for (const input of namesUsed(stage.current(node), stageOf)) used.add(input);
   }
-  for (const name of stage.initializers.keys()) if (!used.has(name)) stage.initializers.delete(name);
+  for (const name of stage.initializers.keys()) {
+    // Without its default value an input would have to be fed.
+    if (!used.has(name) && !stage.inputs.has(name)) stage.initializers.delete(name);
+  }
   return [...stage.identities()].filter((node) => !live.has(node));
 }

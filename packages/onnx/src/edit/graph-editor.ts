@@ -267,13 +267,15 @@ export class GraphEditor {
 
   /**
    * Gives a value of this graph another name, wherever it is defined, used, declared or returned.
-   * @throws EditError when the name is taken, or this graph does not define the value
+   * @throws EditError when the name is taken, or this graph does not define the value (as other than a sparse
+   * initializer, which keeps its name)
    */
   renameValue(value: string, name: string): void {
     const stage = this.#stage();
     if (this.#transaction.values.has(name)) throw new EditError('NAME_TAKEN', 'the name is taken', { value: name });
-    if (!stage.defines(value)) throw noSuch('value', value);
     const producer = stage.producers.get(value);
+    const isDefined = producer !== undefined || stage.initializers.has(value) || stage.inputs.has(value);
+    if (!isDefined) throw noSuch('value', value);
     const renamed = new Map([[value, name]]);
     this.#transaction.values.claim(name);
     this.replaceUses(value, name, { outputs: true });
@@ -390,7 +392,7 @@ export class GraphEditor {
     return declared ?? { name: value };
   }
 
-  /** Removes nodes of this graph whose results nothing uses, and initializers likewise; inputs stay. */
+  /** Removes nodes of this graph whose results nothing uses, and initializers likewise; inputs and their defaults stay. */
   removeDead(): void {
     for (const node of removeDead(this.#stage(), this.#transaction.staged)) this.removeNode(node);
   }
