@@ -3,7 +3,7 @@
  * alone does not say which value is meant: a name and the scope that defines it do.
  */
 import type { GraphProto, ModelProto, NodeProto } from './proto.ts';
-import { subgraphs } from './walk.ts';
+import { definedNames, subgraphs } from './walk.ts';
 
 /** One graph among those that are nested in each other. */
 export class GraphScope {
@@ -28,17 +28,6 @@ export class GraphScope {
     this.#names ??= new Set(definedNames(this.graph));
     return this.#names.has(name) ? this : this.outer?.resolve(name);
   }
-}
-
-/** Names that a graph defines itself, not in its bodies: inputs, initializers, sparse initializers, node outputs. */
-export function definedNames(graph: GraphProto): string[] {
-  const names = [
-    ...graph.input.map((value) => value.name),
-    ...graph.initializer.map((tensor) => tensor.name),
-    ...graph.sparseInitializer.map((sparse) => sparse.values?.name),
-  ];
-  for (const node of graph.node) for (const output of node.output) names.push(output);
-  return names.filter((name): name is string => name !== undefined && name !== '');
 }
 
 /** Visits a graph and everything nested in it, outer graphs before their bodies. */

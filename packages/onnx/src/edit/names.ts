@@ -3,7 +3,8 @@
  * is added to: a body that defined it would hide the new value, and one that used it would mean another.
  */
 import type { GraphProto, ModelProto } from '../proto.ts';
-import { definedNames, nestedScopes, scopesOf } from '../scopes.ts';
+import { nestedScopes, scopesOf } from '../scopes.ts';
+import { definedNames } from '../walk.ts';
 
 /** The n-th candidate (from 0) for a name like another. Must give new names for ever. */
 export type NameScheme = (like: string, n: number) => string;

@@ -3,7 +3,7 @@
  * come right before the first node that needs them, else at the end.
  */
 import type { NodeProto } from '../proto.ts';
-import { outerReferences, subgraphs } from '../walk.ts';
+import { usedNames } from '../walk.ts';
 import type { GraphStage } from './stage.ts';
 
 /** Nodes in their new order: those of the graph, those that replace others, added ones. Bodies are committed before. */
@@ -51,7 +51,7 @@ function withFloating(stage: GraphStage, placed: readonly NodeProto[]): NodeProt
   const order: NodeProto[] = [];
   const needs = (nodes: readonly NodeProto[]): Block[] =>
     nodes
-      .flatMap(used)
+      .flatMap(usedNames)
       .map((name) => producers.get(name))
       .filter((block) => block !== undefined);
   for (const node of placed) {
@@ -80,10 +80,4 @@ function placeBlocks(
     block.state = 'placed';
     order.push(...block.nodes);
   }
-}
-
-function used(node: NodeProto): string[] {
-  if (node.attribute.length === 0) return node.input;
-  const bodies = subgraphs(node);
-  return bodies.length === 0 ? node.input : [...node.input, ...bodies.flatMap(outerReferences)];
 }

@@ -4,8 +4,7 @@
  */
 import { shallowCloneProto } from '../clone.ts';
 import type { GraphProto, NodeProto, TensorProto, ValueInfoProto } from '../proto.ts';
-import { definedNames } from '../scopes.ts';
-import { subgraphs } from '../walk.ts';
+import { definedNames, subgraphs } from '../walk.ts';
 import { EditError } from './edit-error.ts';
 import { renameAnnotation, renameEntry } from './entries.ts';
 import { placeNodes } from './placement.ts';
