@@ -18,11 +18,11 @@ const CRITERIA = `GroupMagnitudeImportance GroupNormImportance MagnitudeImportan
 const PLANS = 'createPlan applyPlan parsePlan maskModel softPrune fingerprint';
 const PROOF = 'verify assertVerified compareModels';
 const RUNNING = `benchmark createSession withSession randomInputs makeValue measureMemory availableExecutionProviders
-  listExecutionProviders`;
+  listExecutionProviders observe observers`;
 const REPORTS = 'drawGroups drawDependencyGraph groupsToDot dependencyGraphToDot refusalsOf showRefusals';
 const ERRORS = `OnnxPruningError CountError LayerError RewriteError ShapeError ExternalDataError InvalidModelError
   ModelFileError SaveError TensorError UnknownLayerError AmbiguousLayerError EquivalenceError CriterionError OptionError PlanError
-  SoftPruningError ExecutionProviderError FeedError SessionError`;
+  SoftPruningError ExecutionProviderError FeedError SessionError EditError ObserveError`;
 
 /** One function for each side of each kind of layer, as in Torch-Pruning. */
 const SIDES = [
@@ -58,6 +58,6 @@ it('onnx-pruning/onnx exports what ONNX files are read, built and edited with', 
   const tensors = `tensorDims tensorSize tensorBytes tensorView readNumbers readInts makeTensor NumberBlocks DataType
     dataTypeName bitsPerElement byteLength toNumber toBigInt`;
   const graphs = `constantTensor constantTensors replaceConstant visitTensors subgraphs outerReferences cloneProto
-    shallowCloneProto nearestNames NEWEST_IR_VERSION`;
+    shallowCloneProto nearestNames NEWEST_IR_VERSION GraphEditor EditError GraphScope scopesOf`;
   expect(names(onnx)).toEqual(list(`${models} ${attributes} ${tensors} ${graphs}`));
 });

@@ -1,26 +1,13 @@
 /** Builds models in code: for tests, examples and model definitions. Checks names, not operators. */
-import { type AttributeKind, type AttributeValues, makeAttribute } from './attributes.ts';
+import { type AttributeValue, attributeOf } from './attribute-value.ts';
 import { DataType } from './data-type.ts';
+import { NameTable, numbered } from './edit/names.ts';
 import { InvalidModelError } from './errors.ts';
 import { makeTensor } from './make-tensor.ts';
 import { Model } from './model.ts';
-import type { AttributeProto, GraphProto, NodeProto, TensorProto, TypeProto } from './proto.ts';
+import type { GraphProto, NodeProto, TensorProto } from './proto.ts';
+import { tensorType } from './tensor-type.ts';
 import { irVersionOf } from './versions.ts';
-
-/**
- * Integers become INT, arrays of integers INTS, other numbers FLOAT and FLOATS. `{ float: 1 }` and `{ floats: [1] }`
- * force floats; the other wrapped forms are spelled out for completeness.
- */
-export type AttributeValue =
-  | number
-  | boolean
-  | string
-  | Uint8Array
-  | readonly number[]
-  | readonly string[]
-  | TensorProto
-  | GraphProto
-  | { readonly [K in AttributeKind]: { readonly [P in K]: AttributeValues[K] } }[AttributeKind];
 
 export interface GraphBuilderOptions {
   name?: string;
@@ -47,7 +34,7 @@ export class GraphBuilder {
   readonly #options: GraphBuilderOptions;
   readonly #graph: GraphProto;
   readonly #values = new Set<string>();
-  readonly #nodes = new Set<string>();
+  readonly #nodes = new NameTable();
 
   constructor(options: GraphBuilderOptions = {}) {
     this.#options = options;
@@ -110,8 +97,8 @@ export class GraphBuilder {
     attributes: Readonly<Record<string, AttributeValue>> = {},
     options: NodeOptions = {},
   ): string[] {
-    const name = options.name ?? this.#freshNodeName(opType);
-    this.#nodes.add(name);
+    const name = options.name ?? this.#nodes.fresh(opType, numbered);
+    this.#nodes.claim(name);
     const output = outputNames(name, options.outputs ?? 1);
     for (const value of output) if (value !== '') this.#claim(value);
     const attribute = Object.entries(attributes).map(([key, value]) => attributeOf(key, value));
@@ -153,52 +140,10 @@ export class GraphBuilder {
     }
     throw new InvalidModelError('DUPLICATE_VALUE', 'Every value of a graph needs a name of its own', { value });
   }
-
-  #freshNodeName(opType: string): string {
-    for (let i = 0; ; i++) if (!this.#nodes.has(`${opType}_${i}`)) return `${opType}_${i}`;
-  }
 }
 
 function outputNames(node: string, outputs: number | readonly string[]): string[] {
   if (typeof outputs !== 'number') return [...outputs];
   if (outputs === 1) return [`${node}_out`];
   return Array.from({ length: outputs }, (_, i) => `${node}_out${i}`);
-}
-
-function tensorType(elemType: number, dims: readonly (number | string)[] | undefined): TypeProto {
-  if (dims === undefined) return { tensorType: { elemType } };
-  const dim = dims.map((size) => (typeof size === 'number' ? { dimValue: size } : { dimParam: size }));
-  return { tensorType: { elemType, shape: { dim } } };
-}
-
-const WRAPPED: readonly AttributeKind[] = ['int', 'ints', 'float', 'floats', 'string', 'strings', 'tensor', 'graph'];
-
-function attributeOf(name: string, value: AttributeValue): AttributeProto {
-  if (typeof value === 'boolean') return makeAttribute(name, value ? 1 : 0, 'int');
-  if (typeof value === 'number') return makeAttribute(name, value, Number.isInteger(value) ? 'int' : 'float');
-  if (typeof value === 'string' || value instanceof Uint8Array) return makeAttribute(name, value, 'string');
-  if (isList(value)) return listAttribute(name, value);
-  if ('dims' in value) return makeAttribute(name, value, 'tensor');
-  if ('node' in value) return makeAttribute(name, value, 'graph');
-  return wrappedAttribute(name, value);
-}
-
-const isList = (value: object): value is readonly number[] | readonly string[] => Array.isArray(value);
-
-function listAttribute(name: string, value: readonly number[] | readonly string[]): AttributeProto {
-  const strings = value.filter((element) => typeof element === 'string');
-  if (strings.length > 0) return makeAttribute(name, strings, 'strings');
-  const numbers = value.filter((element) => typeof element === 'number');
-  return makeAttribute(name, numbers, numbers.every(Number.isInteger) ? 'ints' : 'floats');
-}
-
-function wrappedAttribute(name: string, value: object): AttributeProto {
-  const kind = WRAPPED.find((candidate) => candidate in value);
-  if (kind !== undefined) {
-    const wrapped = value as { [K in AttributeKind]: AttributeValues[K] };
-    return makeAttribute(name, wrapped[kind], kind);
-  }
-  throw new InvalidModelError('ATTRIBUTE_VALUE', `Attribute '${name}' has a value that no attribute can hold`, {
-    repair: `Use a number, string, array, tensor, graph, or one of ${WRAPPED.map((k) => `{ ${k} }`).join(', ')}.`,
-  });
 }

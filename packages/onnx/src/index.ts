@@ -1,4 +1,5 @@
 /** The public API of @onnx-pruning/onnx. */
+export type { AttributeValue } from './attribute-value.ts';
 export * from './attributes.ts';
 export * from './builder.ts';
 export { checkModel } from './check.ts';
@@ -6,6 +7,14 @@ export { cloneProto, shallowCloneProto } from './clone.ts';
 export { decodeMessage, encodeMessage, type MessageTypes } from './codec.ts';
 export * from './constants.ts';
 export * from './data-type.ts';
+export {
+  EditError,
+  GraphEditor,
+  type GraphEditorOptions,
+  type InsertedNodeOptions,
+  type ReplaceUsesOptions,
+} from './edit/graph-editor.ts';
+export { type NameScheme, NameTable, numbered, suffixed } from './edit/names.ts';
 export { encodeModel } from './encode.ts';
 export * from './errors.ts';
 export { ambiguousLayer, listNames, unknownLayer } from './find-layer.ts';
@@ -21,6 +30,7 @@ export * from './print.ts';
 export type * from './proto.ts';
 export * from './random.ts';
 export * from './save.ts';
+export { GraphScope, nestedScopes, scopesOf } from './scopes.ts';
 export * from './tensor.ts';
 export {
   type ElementView,

@@ -1,13 +1,13 @@
 /** The order in which nodes depend on each other. */
 import type { NodeProto } from './proto.ts';
-import { outerReferences, subgraphs } from './walk.ts';
+import { usedNames } from './walk.ts';
 
 /** For each node the nodes whose results it needs, directly or in its subgraphs. */
 function dependencies(nodes: readonly NodeProto[]): Map<NodeProto, NodeProto[]> {
   const producer = new Map<string, NodeProto>();
   for (const node of nodes) for (const output of node.output) if (output !== '') producer.set(output, node);
   const needs = (node: NodeProto): NodeProto[] =>
-    [...node.input, ...subgraphs(node).flatMap(outerReferences)]
+    usedNames(node)
       .map((name) => producer.get(name))
       .filter((found) => found !== undefined);
   return new Map(nodes.map((node) => [node, needs(node)]));

@@ -6,18 +6,27 @@ export function subgraphs(node: NodeProto): GraphProto[] {
   return node.attribute.flatMap((a) => (a.g === undefined ? (a.graphs ?? []) : [a.g, ...(a.graphs ?? [])]));
 }
 
+/** Names that a graph defines itself, not in its bodies: inputs, initializers, sparse initializers, node outputs. */
+export function definedNames(graph: GraphProto): string[] {
+  const names = [
+    ...graph.input.map((value) => value.name),
+    ...graph.initializer.map((tensor) => tensor.name),
+    ...graph.sparseInitializer.map((sparse) => sparse.values?.name),
+  ];
+  for (const node of graph.node) for (const output of node.output) names.push(output);
+  return names.filter((name): name is string => name !== undefined && name !== '');
+}
+
+/** Values that a node uses: its inputs, and what its bodies take from the graphs around them. */
+export function usedNames(node: NodeProto): string[] {
+  const bodies = node.attribute.length === 0 ? [] : subgraphs(node);
+  return bodies.length === 0 ? node.input : [...node.input, ...bodies.flatMap(outerReferences)];
+}
+
 /** Values that a graph uses, at any depth, and does not define itself. */
 export function outerReferences(graph: GraphProto): string[] {
-  const own = new Set<string>([
-    ...graph.input.map((value) => value.name ?? ''),
-    ...graph.initializer.map((tensor) => tensor.name ?? ''),
-    ...graph.sparseInitializer.map((tensor) => tensor.values?.name ?? ''),
-    ...graph.node.flatMap((node) => node.output),
-  ]);
-  const used = [
-    ...graph.node.flatMap((node) => [...node.input, ...subgraphs(node).flatMap(outerReferences)]),
-    ...graph.output.map((value) => value.name ?? ''),
-  ];
+  const own = new Set(definedNames(graph));
+  const used = [...graph.node.flatMap(usedNames), ...graph.output.map((value) => value.name ?? '')];
   return used.filter((name) => name !== '' && !own.has(name));
 }
 

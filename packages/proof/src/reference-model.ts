@@ -22,7 +22,7 @@ import {
   type TensorProto,
 } from '@onnx-pruning/onnx';
 import { applyPlan, graphOfPlan, keptLeaves, type Plan, PlanError, type PlanOptions } from '@onnx-pruning/pruning';
-import { GraphEdits } from './graph-edits.ts';
+import { GraphEdits, type Place } from './graph-edits.ts';
 
 /**
  * Builds the reference for a plan from its original model, which is not changed.
@@ -31,7 +31,7 @@ import { GraphEdits } from './graph-edits.ts';
 export function referenceModel(original: Model, plan: Plan, options: PlanOptions = {}): Model {
   const model = original.clone();
   const graph = graphOfPlan(model, plan, options);
-  graph.analysis.shapes.vectors.materialise();
+  graph.analysis.shapes.vectors.materialise(model);
   const removal = keptLeaves(graph, plan);
   const kept = new KeptIndices({ size: numericSize, kept: (leaf) => removal.get(leaf) });
   return new ReferenceBuilder({ original, model, graph, kept, plan, options }).build();
@@ -54,7 +54,7 @@ class ReferenceBuilder {
     this.kept = parts.kept;
     this.plan = parts.plan;
     this.options = parts.options;
-    this.edits = new GraphEdits(parts.model.graph);
+    this.edits = new GraphEdits(parts.model);
   }
 
   build(): Model {
@@ -84,16 +84,15 @@ class ReferenceBuilder {
   /** Multiplies one input of a node by ones and zeros along an axis. */
   #maskInput(node: NodeProto, input: number, axis: number): void {
     const edited = this.edits.edit(node);
-    const insert = (added: NodeProto): void => this.edits.insertBefore(node, added);
-    edited.input[input] = this.#masked(edited.input[input], node.input[input], axis, insert);
+    edited.input[input] = this.#masked(edited.input[input], node.input[input], axis, { before: node });
   }
 
-  #masked(from: string, like: string, axis: number, insert: (added: NodeProto) => void): string {
+  #masked(from: string, like: string, axis: number, place: Place, output?: string): string {
     const axes = this.#axes(like);
     const apart = this.kept.perGroup(axes[axis]);
     const { dims, ones } = apart ? this.#groupMask(axes, axis, apart) : this.#plainMask(axes, axis);
     const mask = this.edits.addConstant(makeTensor('mask', this.#elemType(like), dims, ones));
-    return this.edits.addNode(insert, 'Mul', [from, mask]);
+    return this.edits.addNode(place, 'Mul', [from, mask], {}, output);
   }
 
   #plainMask(axes: readonly DimTerm[], axis: number): { dims: number[]; ones: Float32Array } {
@@ -148,21 +147,21 @@ class ReferenceBuilder {
         repair: 'Ignore the layers of this group, or verify the model with data of your own.',
       });
     }
-    return this.#gathered(name, (added) => this.edits.insertBefore(node, added));
+    return this.#gathered(name, { before: node });
   }
 
-  #gathered(name: string, insert: (added: NodeProto) => void): string {
+  #gathered(name: string, place: Place): string {
     let current = name;
     this.#axes(name).forEach((term, axis) => {
       const list = typeof term.size === 'number' ? this.kept.of(term) : undefined;
-      if (list) current = this.#gather(current, Array.from(list), axis, insert);
+      if (list) current = this.#gather(current, Array.from(list), axis, place);
     });
     return current;
   }
 
-  #gather(from: string, indices: readonly number[], axis: number, insert: (added: NodeProto) => void): string {
+  #gather(from: string, indices: readonly number[], axis: number, place: Place): string {
     const constant = this.edits.addConstant(makeTensor('kept', DataType.INT64, [indices.length], [...indices]));
-    return this.edits.addNode(insert, 'Gather', [from, constant], { axis });
+    return this.edits.addNode(place, 'Gather', [from, constant], { axis });
   }
 
   /** Spreads an output over the original positions, zeros where channels were removed. Returns the name to compute it under. */
@@ -170,19 +169,16 @@ class ReferenceBuilder {
     const pruned = this.#axes(name).flatMap((term, axis) => (this.#isPruned(term) ? [axis] : []));
     if (name === '' || pruned.length === 0) return name;
     const computed = this.edits.freshName(name);
-    const steps: NodeProto[] = [];
     let current = computed;
     for (const axis of pruned) {
       const term = this.#axes(name)[axis];
-      const place = new Array<number>(numericSize(term)).fill(0);
+      const positions = new Array<number>(numericSize(term)).fill(0);
       this.kept.of(term)!.forEach((index, position) => {
-        place[index] = position;
+        positions[index] = position;
       });
-      const spread = this.#gather(current, place, axis, (added) => steps.push(added));
-      current = this.#masked(spread, name, axis, (added) => steps.push(added));
+      const spread = this.#gather(current, positions, axis, { after: node });
+      current = this.#masked(spread, name, axis, { after: node }, axis === pruned.at(-1) ? name : undefined);
     }
-    steps.at(-1)!.output = [name];
-    for (const step of steps) this.edits.insertAfter(node, step);
     return computed;
   }
 }

@@ -25,7 +25,7 @@ export function maskModel(
 ): Model {
   const model = original.clone();
   // Layers of different groups get vectors of their own, under the names that the plan knows.
-  graphOfPlan(model, plan, options).analysis.shapes.vectors.materialise();
+  graphOfPlan(model, plan, options).analysis.shapes.vectors.materialise(model);
   const constants = constantTensors(model.graph);
   for (const [name, change] of Object.entries(plan.initializers)) {
     if (keep.has(name)) continue;

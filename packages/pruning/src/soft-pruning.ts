@@ -154,7 +154,7 @@ function unweightedSums(analysis: Analysis, kept: KeptIndices): string[] {
 function maskParameters(graph: DependencyGraph, kept: KeptIndices): Mask[] {
   const { analysis, model } = graph;
   const parameters = maskedParameters(graph);
-  analysis.shapes.vectors.materialise();
+  analysis.shapes.vectors.materialise(model);
   const live = constantTensors(model.graph);
   return Object.entries(initializerChanges(analysis, kept)).flatMap(([name, change]) => {
     const tensor = parameters.has(name) ? analysis.shapes.constants.get(name) : undefined;

@@ -27,15 +27,11 @@ import {
   optionError,
   reduceMembers,
 } from '@onnx-pruning/pruning';
-import { type ActivationStatistic, type ChannelStatistics, channelStatistics } from './channel-statistics.ts';
-import { FeedError } from './errors.ts';
-import { withOutputs } from './intermediates.ts';
 import { type MeasuringPoint, MeasuringPoints, pointKey } from './measuring-points.ts';
+import { type Batches, observe } from './observe.ts';
+import { NotFiniteError, type Observer } from './observer.ts';
+import { observers } from './observers.ts';
 import type { SessionOptions } from './ort.ts';
-import { withSession } from './session.ts';
-import { type TensorValues, valueNumbers } from './values.ts';
-
-export type { ActivationStatistic } from './channel-statistics.ts';
 
 export interface ActivationImportanceOptions
   extends SessionOptions,
@@ -48,7 +44,15 @@ export interface ActivationImportanceOptions
   readonly normalizer?: Normalizer;
 }
 
-const STATISTICS: readonly ActivationStatistic[] = ['meanAbs', 'l2', 'variance', 'apoz'];
+const STATISTICS = {
+  meanAbs: observers.meanAbs,
+  l2: observers.rootMeanSquare,
+  variance: observers.variance,
+  apoz: observers.nonzeroShare,
+} as const;
+
+/** What is measured of the values of a channel; see ActivationImportance for formulas and sources. */
+export type ActivationStatistic = keyof typeof STATISTICS;
 
 /**
  * Scores channels by their activations on calibration inputs: what is nearly always silent, or always the same, is
@@ -93,18 +97,16 @@ export class ActivationImportance {
    */
   static async measure(
     model: Model,
-    inputs: Iterable<TensorValues> | AsyncIterable<TensorValues>,
+    inputs: Batches,
     options: ActivationImportanceOptions = {},
   ): Promise<ActivationImportance> {
     const criterion = checkOptions(options);
     const graph = new DependencyGraph().buildDependency(model.clone(), options);
     const points = new MeasuringPoints(graph).all();
-    const statistics = new Map(
-      points.map((point) => [point, channelStatistics(criterion.statistic, numericSize(termAt(graph, point)!))]),
-    );
-    await runAll(graph.model, inputs, statistics, options);
-    const measured = [...statistics].map(([point, found]) => [pointKey(point), finite(point, found)] as const);
-    return new ActivationImportance(new Map(measured), criterion);
+    const observer = STATISTICS[criterion.statistic];
+    const byPoint = Object.fromEntries(points.map((point) => [pointKey(point), observer(point.value, point)]));
+    const measured = await observeActivations(graph.model, inputs, byPoint, options);
+    return new ActivationImportance(new Map(Object.entries(measured)), criterion);
   }
 
   /**
@@ -171,7 +173,7 @@ function checkOptions({
   groupReduction = 'mean',
   normalizer = 'mean',
 }: CriterionOptions): Required<CriterionOptions> {
-  if (!STATISTICS.includes(statistic)) throw optionError('statistic', statistic, STATISTICS);
+  if (!Object.hasOwn(STATISTICS, statistic)) throw optionError('statistic', statistic, Object.keys(STATISTICS));
   if (!GROUP_REDUCTIONS.includes(groupReduction)) throw optionError('groupReduction', groupReduction, GROUP_REDUCTIONS);
   checkNormalizer(normalizer);
   return { statistic, groupReduction, normalizer };
@@ -181,40 +183,19 @@ function termAt(graph: GroupOwner, { value, axis }: MeasuringPoint): DimTerm | u
   return graph.analysis.terms.axes.get(value)?.[axis];
 }
 
-async function runAll(
+/** What the observers make of the activations; that activations are not finite is said in the words of a criterion. */
+async function observeActivations(
   model: Model,
-  inputs: Iterable<TensorValues> | AsyncIterable<TensorValues>,
-  statistics: ReadonlyMap<MeasuringPoint, ChannelStatistics>,
+  inputs: Batches,
+  byPoint: Readonly<Record<string, Observer<Float64Array>>>,
   options: SessionOptions,
-): Promise<void> {
-  const names = [...new Set([...statistics.keys()].map(({ value }) => value))];
-  if (names.length === 0) return;
-  let batches = 0;
-  await withSession(withOutputs(model, names), options, async (session) => {
-    for await (const feeds of inputs) {
-      const values = await session.run(feeds, names);
-      const numbers = new Map(names.map((name) => [name, valueNumbers(values[name]!)]));
-      for (const [{ value, axis }, found] of statistics) found.add(numbers.get(value)!, values[value]!.dims, axis);
-      batches++;
-    }
-  });
-  if (batches > 0) return;
-  throw new FeedError('FEED_NONE', 'there are no inputs to measure activations on', {
-    expected: 'at least one batch',
-    actual: 0,
-    repair: 'Give calibration inputs: a list of feeds, each with a value for every input of the model.',
-  });
-}
-
-function finite(point: MeasuringPoint, statistics: ChannelStatistics): Float64Array {
-  const result = statistics.result();
-  const channel = result.findIndex((x) => !Number.isFinite(x));
-  if (channel < 0) return result;
-  throw new CriterionError('ACTIVATION_NOT_FINITE', `the activations of channel ${channel} are not finite`, {
-    value: point.value,
-    axis: point.axis,
-    expected: 'finite numbers',
-    actual: result[channel],
-    repair: 'Check the calibration inputs: their scale, and that they hold no NaN.',
-  });
+): Promise<Readonly<Record<string, Float64Array>>> {
+  if (Object.keys(byPoint).length === 0) return {};
+  try {
+    return await observe(model, inputs, byPoint, options);
+  } catch (error) {
+    if (!(error instanceof NotFiniteError)) throw error;
+    const what = `the activations of channel ${error.index} are not finite`;
+    throw new CriterionError('ACTIVATION_NOT_FINITE', what, error.details, { cause: error });
+  }
 }

@@ -1,10 +1,6 @@
 /**
- * Statistics of activations, channel by channel, gathered over any number of tensors without keeping them. Knows no
- * models.
+ * Statistics of values, channel by channel, gathered over any number of tensors without keeping them. Knows no models.
  */
-
-/** What is measured of the values of a channel; see ActivationImportance for formulas and sources. */
-export type ActivationStatistic = 'meanAbs' | 'l2' | 'variance' | 'apoz';
 
 /** A statistic of the values at every index along one axis. */
 export interface ChannelStatistics {
@@ -17,22 +13,33 @@ export interface ChannelStatistics {
   result(): Float64Array;
 }
 
-export function channelStatistics(statistic: ActivationStatistic, channels: number): ChannelStatistics {
-  switch (statistic) {
-    case 'meanAbs':
-      return new Means(channels, Math.abs, (mean) => mean);
-    case 'l2':
-      return new Means(channels, (x) => x * x, Math.sqrt);
-    case 'apoz':
-      return new Means(
-        channels,
-        (x) => (x === 0 ? 0 : 1),
-        (mean) => mean,
-      );
-    case 'variance':
-      return new Variances(channels);
-  }
-}
+const square = (x: number): number => x * x;
+const isZero = (x: number): number => (x === 0 ? 1 : 0);
+const isNotZero = (x: number): number => (x === 0 ? 0 : 1);
+const mean = (sum: number, count: number): number => sum / count;
+
+/** What can be measured, with x running over all elements of a channel in all tensors. */
+export const CHANNEL_STATISTICS = {
+  /** mean x */
+  mean: (channels: number): ChannelStatistics => new Sums(channels, (x) => x, mean),
+  /** mean |x| */
+  meanAbs: (channels: number): ChannelStatistics => new Sums(channels, Math.abs, mean),
+  /** sqrt(mean x^2) */
+  rootMeanSquare: (channels: number): ChannelStatistics =>
+    new Sums(channels, square, (sum, count) => Math.sqrt(sum / count)),
+  /** sum |x| */
+  l1Norm: (channels: number): ChannelStatistics => new Sums(channels, Math.abs, (sum) => sum),
+  /** sqrt(sum x^2) */
+  l2Norm: (channels: number): ChannelStatistics => new Sums(channels, square, Math.sqrt),
+  /** the share of elements that are zero */
+  zeroShare: (channels: number): ChannelStatistics => new Sums(channels, isZero, mean),
+  /** the share of elements that are not zero */
+  nonzeroShare: (channels: number): ChannelStatistics => new Sums(channels, isNotZero, mean),
+  /** mean (x - mean x)^2, of the population */
+  variance: (channels: number): ChannelStatistics => new Variances(channels),
+  min: (channels: number): ChannelStatistics => new Extremes(channels, Math.min),
+  max: (channels: number): ChannelStatistics => new Extremes(channels, Math.max),
+} as const;
 
 /** Calls `visit` with the range of every run of elements that belong to one index of the axis. */
 function forEachRun(
@@ -48,14 +55,14 @@ function forEachRun(
 const elementsPerIndex = (dims: readonly number[], axis: number): number =>
   dims.reduce((n, size, i) => (i === axis ? n : n * size), 1);
 
-/** A function of the mean of a function of the elements. */
-class Means implements ChannelStatistics {
+/** A function of the sum of a function of the elements. NaN is not zero, but no number either: it makes the sum NaN. */
+class Sums implements ChannelStatistics {
   readonly #sums: Float64Array;
   readonly #of: (x: number) => number;
-  readonly #finish: (mean: number) => number;
+  readonly #finish: (sum: number, count: number) => number;
   #count = 0;
 
-  constructor(channels: number, of: (x: number) => number, finish: (mean: number) => number) {
+  constructor(channels: number, of: (x: number) => number, finish: (sum: number, count: number) => number) {
     this.#sums = new Float64Array(channels);
     this.#of = of;
     this.#finish = finish;
@@ -72,7 +79,31 @@ class Means implements ChannelStatistics {
   }
 
   result(): Float64Array {
-    return this.#sums.map((sum) => this.#finish(sum / this.#count));
+    return this.#sums.map((sum) => (this.#count === 0 ? Number.NaN : this.#finish(sum, this.#count)));
+  }
+}
+
+/** The smallest or largest element. */
+class Extremes implements ChannelStatistics {
+  readonly #found: Float64Array;
+  readonly #choose: (a: number, b: number) => number;
+  #count = 0;
+
+  constructor(channels: number, choose: (...values: number[]) => number) {
+    this.#found = new Float64Array(channels).fill(choose());
+    this.#choose = choose;
+  }
+
+  add(data: ArrayLike<number>, dims: readonly number[], axis: number): void {
+    const [found, choose] = [this.#found, this.#choose];
+    this.#count += elementsPerIndex(dims, axis);
+    forEachRun(dims, axis, (index, from, to) => {
+      for (let i = from; i < to; i++) found[index] = choose(found[index]!, data[i]!);
+    });
+  }
+
+  result(): Float64Array {
+    return this.#count === 0 ? this.#found.map(() => Number.NaN) : this.#found.slice();
   }
 }
 

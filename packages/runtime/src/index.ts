@@ -8,11 +8,15 @@ export * from './benchmark.ts';
 export { deviceName, onnxruntimeVersion } from './device.ts';
 export { ExecutionProviderError, FeedError, SessionError } from './errors.ts';
 export type { ValueInfo } from './feeds.ts';
+export type { GramMatrix, GramOptions } from './gram.ts';
 export type { DimOptions } from './input-dims.ts';
 export * from './inputs.ts';
 export { runWithIntermediates } from './intermediates.ts';
 export * from './memory.ts';
 export type { ModelSource } from './model-source.ts';
+export { type Batches, type Observed, type ObserveOptions, type ObserveProgress, observe } from './observe.ts';
+export { type Fold, NotFiniteError, ObserveError, type Observer } from './observer.ts';
+export { observers, type StatisticOptions } from './observers.ts';
 export type { SessionOptions } from './ort.ts';
 export { type NodePlacement, workOnCpu } from './placement.ts';
 export {

@@ -2,7 +2,7 @@
  * Runs a model and returns the value of every edge of its graph: what shape inference and rewriting are checked
  * against. It must not change the model that it is given.
  */
-import { DataType, type Model } from '@onnx-pruning/onnx';
+import { DataType, GraphEditor, type Model } from '@onnx-pruning/onnx';
 import { messageOf } from './errors.ts';
 import type { SessionOptions } from './ort.ts';
 import { withSession } from './session.ts';
@@ -52,10 +52,11 @@ async function fetch(
   }
 }
 
-/** internal: the model with exactly these values as outputs. Where it declares no type, onnxruntime infers one. */
-export function withOutputs(model: Model, names: readonly string[]): Model {
+/** The model with exactly these values as outputs. Where it declares no type, onnxruntime infers one. */
+function withOutputs(model: Model, names: readonly string[]): Model {
   const copy = model.clone();
-  const declared = new Map(copy.graph.output.map((output) => [output.name, output]));
-  copy.graph.output = names.map((name) => declared.get(name) ?? { name });
+  const editor = new GraphEditor(copy);
+  editor.setOutputs(names);
+  editor.commit();
   return copy;
 }

@@ -6,7 +6,9 @@
 import {
   cloneProto,
   constantTensors,
+  GraphEditor,
   type Model,
+  NameTable,
   type NodeProto,
   outerReferences,
   replaceConstant,
@@ -25,6 +27,8 @@ export class OriginalGraph {
   readonly nodes: readonly NodeProto[];
   /** What was known of every value. */
   readonly values: Map<string, ValueInfo>;
+  /** Names that its values had, with those of vectors that were separated since. */
+  readonly names: NameTable;
   readonly #model: Model;
   readonly #shapes: ShapeTable;
   readonly #uses: ReadonlyMap<string, number>;
@@ -40,6 +44,8 @@ export class OriginalGraph {
     this.#shapes = shapes;
     this.nodes = [...model.graph.node];
     this.values = new Map(shapes.values);
+    this.names = NameTable.valuesOf(model.proto);
+    for (const { copy } of shapes.vectors.copies) this.names.claim(copy.name ?? '');
     this.#uses = countUses(model, (node) => shapes.vectors.node(node));
     for (const { node } of shapes.vectors.copies) this.#nodes.set(node, shapes.vectors.node(node));
   }
@@ -68,11 +74,10 @@ export class OriginalGraph {
 
   /** Puts staged edits in the place of all earlier ones. */
   commit(staged: Staged): void {
-    this.#shapes.vectors.materialise();
+    this.#commitGraph(staged);
     const live = constantTensors(this.#model.graph);
     this.#withdraw(staged, live);
     this.#commitConstants(staged, live);
-    this.#commitNodes(staged);
     for (const [name, info] of staged.values) this.#shapes.values.set(name, info);
   }
 
@@ -90,7 +95,6 @@ export class OriginalGraph {
   }
 
   #commitConstants(staged: Staged, live: ReadonlyMap<string, TensorProto>): void {
-    const { graph } = this.#model;
     for (const [name, tensor] of staged.constants) {
       const now = this.#shapes.constants.get(name);
       if (!now || now === tensor) continue;
@@ -101,11 +105,9 @@ export class OriginalGraph {
       }
       this.#write(name, tensor, live);
     }
-    const withdrawn = new Set(this.#added);
-    if (withdrawn.size > 0) graph.initializer = graph.initializer.filter((tensor) => !withdrawn.has(tensor));
-    graph.initializer.push(...staged.added);
     for (const tensor of staged.added) this.#shapes.constants.set(tensor.name ?? '', tensor);
     this.#added = staged.added;
+    this.#inserted = new Set([...staged.before.values()].flat());
   }
 
   /** Writes content into the tensor of the model that holds a constant. */
@@ -116,25 +118,29 @@ export class OriginalGraph {
     if (live.get(name) !== now) replaceConstant(this.#model.graph, name, now);
   }
 
-  #commitNodes(staged: Staged): void {
-    const { graph } = this.#model;
-    for (const [node, before] of this.#nodes) assign(node, staged.nodes.get(node) ?? before);
-    for (const [node, edited] of staged.nodes) {
-      if (!this.#nodes.has(node)) this.#nodes.set(node, cloneProto(node));
-      assign(node, edited);
-    }
-    if (this.#inserted.size === 0 && staged.before.size === 0) return;
-    const withdrawn = this.#inserted;
-    graph.node = graph.node
-      .filter((node) => !withdrawn.has(node))
-      .flatMap((node) => [...(staged.before.get(node) ?? []), node]);
-    this.#inserted = new Set([...staged.before.values()].flat());
+  /** Nodes and initializers come, go and change all at once; a graph that would not be valid stays as it is. */
+  #commitGraph(staged: Staged): void {
+    // What is inserted has its names already: `names` must not learn those, for they are given again after a withdrawal.
+    const editor = new GraphEditor(this.#model, { names: new NameTable() });
+    this.#shapes.vectors.stage(editor);
+    for (const node of this.#inserted) editor.removeNode(node);
+    for (const { name = '' } of this.#added) editor.removeInitializer(name);
+    const originals = [...staged.nodes.keys()].filter((node) => !this.#nodes.has(node));
+    const before = originals.map((node) => [node, cloneProto(node)] as const);
+    for (const [node, original] of this.#nodes) assign(editor.edit(node), staged.nodes.get(node) ?? original);
+    for (const node of originals) assign(editor.edit(node), staged.nodes.get(node) ?? node);
+    for (const [node, added] of staged.before) for (const one of added) editor.insert(one, { before: node });
+    for (const tensor of staged.added) editor.insertInitializer(tensor);
+    editor.commit();
+    this.#shapes.vectors.settle();
+    for (const [node, original] of before) this.#nodes.set(node, original);
   }
 }
 
-function assign(node: NodeProto, { input, attribute }: NodeProto): void {
-  node.input = [...input];
-  node.attribute = attribute;
+/** What a rewritten node states anew. */
+function assign(copy: NodeProto, { input, attribute }: NodeProto): void {
+  copy.input = [...input];
+  copy.attribute = attribute;
 }
 
 /** How often every value is used: by nodes, by what subgraphs capture, and as graph outputs. */

@@ -110,10 +110,11 @@ export class ResizeEdits {
     this.staged.values.set(name, constantInfo(tensor));
   }
 
+  /** A free name. Earlier rewritings count as withdrawn, so names do not depend on the steps of pruning. */
   freshName(like: string): string {
     for (;;) {
       const name = `${like}_pruned_${this.#nextName++}`;
-      if (!this.analysis.original.values.has(name) && !this.staged.values.has(name)) return name;
+      if (!this.analysis.original.names.has(name)) return name;
     }
   }
 

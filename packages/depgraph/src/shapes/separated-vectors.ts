@@ -7,7 +7,11 @@
  */
 import {
   DataType,
+  GraphEditor,
   type GraphProto,
+  type Model,
+  type NameScheme,
+  NameTable,
   type NodeProto,
   readNumbers,
   shallowCloneProto,
@@ -56,26 +60,24 @@ function sharedNames(nodes: readonly NodeProto[]): Set<string> {
 }
 
 /**
- * The copies of a model's shared vectors. The model is left as it is until `materialise`; until then `node` shows the
+ * The copies of a model's shared vectors. The model is left as it is until they are part of it; until then `node` shows the
  * nodes as they would be.
  */
 export class SeparatedVectors {
-  readonly #graph: GraphProto;
   #copies: readonly VectorCopy[];
   #nodes = new Map<NodeProto, NodeProto>();
 
   /** A copy (of the tensor, not of its content) for every use of a shared vector or filled tensor but the first. */
   static of(graph: GraphProto): SeparatedVectors {
-    return new SeparatedVectors(graph, copiesOf(graph));
+    return new SeparatedVectors(copiesOf(graph));
   }
 
-  /** No copies: the graph as it is. */
-  static none(graph: GraphProto): SeparatedVectors {
-    return new SeparatedVectors(graph, []);
+  /** No copies: a graph as it is. */
+  static none(): SeparatedVectors {
+    return new SeparatedVectors([]);
   }
 
-  private constructor(graph: GraphProto, copies: readonly VectorCopy[]) {
-    this.#graph = graph;
+  private constructor(copies: readonly VectorCopy[]) {
     this.#copies = copies;
     this.#showCopies();
   }
@@ -96,10 +98,25 @@ export class SeparatedVectors {
     this.#showCopies();
   }
 
-  /** Writes the copies into the graph. Afterwards there is nothing to show any more. */
-  materialise(): void {
-    for (const { node, input, copy } of this.#copies) node.input = node.input.with(input, copy.name ?? '');
-    if (this.#copies.length > 0) this.#graph.initializer.push(...this.#copies.map(({ copy }) => copy));
+  /** Writes the copies into the model. */
+  materialise(model: Model): void {
+    if (this.#copies.length === 0) return;
+    const editor = new GraphEditor(model);
+    this.stage(editor);
+    editor.commit();
+    this.settle();
+  }
+
+  /** Stages the copies: each becomes an initializer that one node uses. */
+  stage(editor: GraphEditor): void {
+    for (const { node, input, copy } of this.#copies) {
+      editor.edit(node).input[input] = copy.name ?? '';
+      editor.insertInitializer(copy);
+    }
+  }
+
+  /** The copies are part of the graph now: there is nothing to show any more. */
+  settle(): void {
     this.#copies = [];
     this.#nodes.clear();
   }
@@ -114,13 +131,17 @@ export class SeparatedVectors {
   }
 }
 
+/** `x_copy_1`, `x_copy_2`, ... */
+const copyName: NameScheme = (like, n) => `${like}_copy_${n + 1}`;
+
 function copiesOf(graph: GraphProto): VectorCopy[] {
   const overridable = new Set(graph.input.map((input) => input.name));
   const shared = sharedNames(graph.node);
   const separable = graph.initializer.filter((t) => shared.has(t.name ?? '') && (isVector(t) || isFilled(t)));
   const vectors = new Map(separable.filter((t) => !overridable.has(t.name)).map((t) => [t.name, t]));
   if (vectors.size === 0) return [];
-  const names = new Set([...graph.initializer.map((t) => t.name), ...graph.node.flatMap((node) => node.output)]);
+  const names = new NameTable();
+  names.claimGraph(graph);
   const used = new Set<string>();
   const copies: VectorCopy[] = [];
   for (const node of graph.node) {
@@ -129,20 +150,11 @@ function copiesOf(graph: GraphProto): VectorCopy[] {
       if (!tensor) return;
       if (used.has(name)) {
         const copy = shallowCloneProto(tensor);
-        copy.name = freshName(name, names);
+        copy.name = names.fresh(name, copyName);
         copies.push({ node, input, original: name, copy });
       }
       used.add(name);
     });
   }
   return copies;
-}
-
-function freshName(like: string, names: Set<string | undefined>): string {
-  for (let i = 1; ; i++) {
-    const name = `${like}_copy_${i}`;
-    if (names.has(name)) continue;
-    names.add(name);
-    return name;
-  }
 }

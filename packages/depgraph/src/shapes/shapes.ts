@@ -54,7 +54,7 @@ export function inferShapes(
   model: Model,
   registry: OperatorRegistry,
   inputShapes: InputShapes = {},
-  vectors: SeparatedVectors = SeparatedVectors.none(model.graph),
+  vectors: SeparatedVectors = SeparatedVectors.none(),
 ): ShapeTable {
   const constants = constantTensors(model.graph);
   for (const { copy } of vectors.copies) constants.set(copy.name ?? '', copy);
