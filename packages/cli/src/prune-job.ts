@@ -13,6 +13,7 @@ import {
   OptionError,
   type Plan,
   type PrunerOptions,
+  type SkippedGroup,
 } from '@onnx-pruning/pruning';
 import { type Refusal, refusalsOf, showRefusals } from '@onnx-pruning/report';
 import { type BenchmarkResult, benchmark, runModel, SessionError, withSession } from '@onnx-pruning/runtime';
@@ -64,6 +65,8 @@ export interface PruneResult {
   readonly after: Cost;
   readonly plan: Plan;
   readonly refusals: readonly Refusal[];
+  /** Groups of which channels were to go, and stay. */
+  readonly skipped: readonly SkippedGroup[];
   /** Undefined where the check was switched off. */
   readonly equivalence?: Verification;
   /** Undefined where timing was switched off, or the check failed. */
@@ -92,10 +95,11 @@ export async function runPruneJob(job: PruneJob, onPhase: (phase: string) => voi
 
   onPhase('Pruning');
   const pruned = original.clone();
-  const { plan, refusals, selectors } = prune(pruned, job);
+  const { plan, refusals, selectors, skipped } = prune(pruned, job);
   const found = {
     job,
     selectors,
+    skipped,
     plan,
     refusals,
     before: { ...costOf(original, shapes), bytes: bytesOf([job.model, ...original.dataFiles]) },
@@ -119,7 +123,7 @@ async function tryProvider(model: Model, executionProvider: string): Promise<voi
   if (executionProvider !== 'cpu') await withSession(model, { executionProvider }, async () => {});
 }
 
-function prune(model: Model, job: PruneJob): { plan: Plan; refusals: Refusal[]; selectors: Selector[] } {
+function prune(model: Model, job: PruneJob): Pick<PruneResult, 'plan' | 'refusals' | 'selectors' | 'skipped'> {
   const pruner = makePruner(model, {
     importance: new GroupMagnitudeImportance({ p: job.criterion === 'l1' ? 1 : 2 }),
     pruningRatio: job.ratio,
@@ -133,10 +137,10 @@ function prune(model: Model, job: PruneJob): { plan: Plan; refusals: Refusal[]; 
     layers: pruner.graph.matchLayers(selector).map(({ layer }) => layer.name),
   }));
   const anyGroup = !pruner.graph.getAllGroups().next().done;
-  pruner.step();
+  const { skipped } = pruner.step();
   const plan = pruner.plan();
-  if (plan.groups.length === 0 && job.ratio > 0) throw nothingPruned(anyGroup, refusals);
-  return { plan, refusals, selectors };
+  if (plan.groups.length === 0 && job.ratio > 0) throw nothingPruned(anyGroup, refusals, skipped);
+  return { plan, refusals, selectors, skipped };
 }
 
 /** Shapes by input and sizes by symbol, as the graph takes them: only what was asked for is fixed. */
@@ -158,7 +162,17 @@ function makePruner(model: Model, options: PrunerOptions): BasePruner {
   }
 }
 
-function nothingPruned(anyGroup: boolean, refusals: readonly Refusal[]): NothingPrunedError {
+function nothingPruned(
+  anyGroup: boolean,
+  refusals: readonly Refusal[],
+  skipped: readonly SkippedGroup[],
+): NothingPrunedError {
+  if (skipped.length > 0) {
+    const reasons = skipped.slice(0, 5).map(({ root, reason }) => `\n  ${root}: ${reason}`);
+    return new NothingPrunedError('NOTHING_CHOSEN', `none of the chosen channels may go:${reasons.join('')}\n`, {
+      repair: 'Choose another --ratio, or a smaller --round-to.',
+    });
+  }
   if (anyGroup) {
     return new NothingPrunedError('NOTHING_CHOSEN', 'these options leave every channel in place', {
       repair: 'Ignore fewer layers, choose a larger --ratio, or a smaller --round-to.',

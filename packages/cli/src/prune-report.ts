@@ -19,6 +19,7 @@ export function showResult(result: PruneResult, colours: Colours): string {
   const facts: [string, string[]][] = [
     ['Pruned', [showGroups(result)]],
     ['Ignored', showSelectors(result)],
+    ['Skipped', result.skipped.map(({ root, reason }) => colours.yellow(`${root}: ${reason}`))],
     ['Not pruned', showRefusals(result.refusals, MOST_REFUSALS)],
     ['Equivalence', showEquivalence(result, colours)],
     ['Latency', showLatency(result)],
@@ -105,7 +106,7 @@ const showSmall = (n: number): string => (n === 0 ? '0' : n.toExponential(1));
 
 /** The result as plain data: stable names, no formatting. Infinite differences are null, as JSON has it. */
 export function resultToJson(result: PruneResult): object {
-  const { job, selectors, before, after, plan, refusals, equivalence, latency, written } = result;
+  const { job, selectors, skipped, before, after, plan, refusals, equivalence, latency, written } = result;
   return {
     model: job.model,
     options: { ratio: job.ratio, ignore: job.ignore, criterion: job.criterion, roundTo: job.roundTo, seed: job.seed },
@@ -113,6 +114,7 @@ export function resultToJson(result: PruneResult): object {
     before,
     after,
     groups: plan.groups.map(({ root, channels, kept, inexact }) => ({ root, channels, kept: kept.length, inexact })),
+    skipped,
     notPruned: refusals,
     equivalence: equivalence ?? null,
     latency: latency ? latencyToJson(latency) : null,

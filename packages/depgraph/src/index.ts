@@ -19,7 +19,7 @@ export {
 } from './groups/group.ts';
 export type { IndexPairs } from './groups/index-pairs.ts';
 export * from './groups/pruning-function.ts';
-export { emptiedAxis, primaryLeaves, type RemovedCells, removalOf } from './groups/selection.ts';
+export { emptiedAxis, narrowAxes, primaryLeaves, type RemovedCells, removalOf } from './groups/selection.ts';
 export { type BrokenNode, findBrokenNodes, pruneLayerAlone } from './groups/single-layer.ts';
 export {
   type LayerAxis,

@@ -143,8 +143,10 @@ export {
   parsePlan,
   RandomImportance,
   type Scheduler,
+  type SkippedGroup,
   type SoftPruning,
   SoftPruningError,
+  type StepSummary,
   softPrune,
 } from '@onnx-pruning/pruning';
 // Reports and drawings

@@ -46,3 +46,4 @@ export {
 } from './reduction.ts';
 export { linearScheduler, type Scheduler } from './scheduler.ts';
 export { type SoftPruning, SoftPruningError, softPrune } from './soft-pruning.ts';
+export type { PrunedGroup, SkippedGroup, StepSummary } from './step-summary.ts';

@@ -6,13 +6,16 @@
 import { CostModel } from '@onnx-pruning/cost';
 import {
   DependencyGraph,
+  emptiedAxis,
   type Group,
   type HistoryEntry,
   type LayerSelector,
   type Leaf,
+  leavesOf,
   numericSize,
   type PrunableLayer,
   type PruningFunction,
+  removalOf,
 } from '@onnx-pruning/depgraph';
 import type { Layer, Model } from '@onnx-pruning/onnx';
 import { type BudgetResult, meetBudget } from './budget.ts';
@@ -21,7 +24,8 @@ import { checkRange, optionError } from './options.ts';
 import { createPlan, type Plan } from './plan.ts';
 import { budgetOf, type PrunerOptions, type ResolvedOptions, ratioEntries, resolveOptions } from './pruner-options.ts';
 import { ascending, type Candidate, type Choice, rank } from './scopes.ts';
-import { groupOfUnits, unitsOf } from './units.ts';
+import { type PrunedGroup, pruneWhatCan, type SkippedGroup, type StepSummary, skippedGroup } from './step-summary.ts';
+import { groupOfUnits, totalWeight, unitsOf } from './units.ts';
 
 /** Ratios per step and scope of one layer. */
 interface LayerRatio {
@@ -95,17 +99,43 @@ export class BasePruner {
   }
 
   /**
-   * Prunes one step further.
+   * Prunes one step further. A group that cannot be pruned is left out, and the others go on; when the step fails
+   * altogether (a criterion throws), pruner and model are as they were.
    * @param options with `interactive` nothing is pruned: the groups are yielded, and the caller prunes, changes or skips
+   * @returns what was done, and which groups were left out for which reason
    */
-  step(): void;
+  step(): StepSummary;
   step(options: { readonly interactive: true }): Generator<Group>;
-  step(options: { readonly interactive?: boolean } = {}): Generator<Group> | undefined {
+  step(options: { readonly interactive?: boolean } = {}): Generator<Group> | StepSummary {
+    if (options.interactive) {
+      this.#step++;
+      return this.#groupsOf(this.#choose());
+    }
+    const budget = this.#budgetResult;
     this.#step++;
-    if (options.interactive) return this.#choose();
-    const groups = [...this.#choose()];
-    if (groups.length > 0) this.graph.pruneGroups(groups);
-    return undefined;
+    try {
+      return this.#prune(this.#choose());
+    } catch (error) {
+      this.#step--;
+      this.#budgetResult = budget;
+      throw error;
+    }
+  }
+
+  /** Prunes what was chosen, as far as it can be pruned. */
+  #prune(choices: readonly Choice[]): StepSummary {
+    const skipped: SkippedGroup[] = choices.flatMap(({ units: { group }, refused }) =>
+      refused === undefined ? [] : [skippedGroup(group, refused)],
+    );
+    const pruned: PrunedGroup[] = [];
+    const chosen = [...this.#groupsOf(choices, skipped)];
+    for (const group of pruneWhatCan(this.graph, chosen, skipped)) pruned.push(group);
+    return {
+      groups: pruned,
+      channels: pruned.reduce((sum, { removed }) => sum + removed, 0),
+      skipped,
+      ...(this.#budgetResult && { budget: this.#budgetResult }),
+    };
   }
 
   /** What was pruned, in order; replayed by loadPruningHistory. */
@@ -151,17 +181,24 @@ export class BasePruner {
     return `lowest ${name} ${scope}, pruning ratio ${pruningRatio}`;
   }
 
-  /** Groups of the lowest units, ready to be pruned. */
-  *#choose(): Generator<Group> {
-    if (this.#step > this.options.iterativeSteps) return;
+  /** The lowest units of every group. */
+  #choose(): readonly Choice[] {
+    if (this.#step > this.options.iterativeSteps) return [];
     const candidates = this.#offeredGroups().flatMap((group) => this.#candidate(group) ?? []);
     const heads = this.#headCandidates();
     const channels = this.#budget ? this.#meetBudget(candidates) : rank(candidates, this.#initialUnits, this.options);
     const wholeHeads = rank(heads, this.#initialUnits, { globalPruning: this.options.globalPruning });
-    for (const { units, removed } of [...channels, ...wholeHeads]) {
+    return [...channels, ...wholeHeads];
+  }
+
+  /** Groups of the chosen units, ready to be pruned. */
+  *#groupsOf(choices: readonly Choice[], skipped: SkippedGroup[] = []): Generator<Group> {
+    for (const { units, removed } of choices) {
       if (removed.length === 0) continue;
       const group = groupOfUnits(units, removed);
-      if (this.graph.checkPruningGroup(group)) yield group;
+      const refusal = emptiedAxis(this.graph.analysis, removalOf([group.cells]));
+      if (refusal) skipped.push(skippedGroup(group, refusal.message));
+      else yield group;
     }
   }
 
@@ -207,7 +244,8 @@ export class BasePruner {
   #headCandidates(): Candidate[] {
     if (!this.options.pruneNumHeads) return [];
     const { globalPruning } = this.options;
-    return [...this.graph.getHeadGroups({ ignoredLayers: this.#ignoredOutputs })].flatMap((group) => {
+    const groups = [...this.graph.getHeadGroups({ ignoredLayers: this.#ignoredOutputs })];
+    return withoutShared(groups).flatMap((group) => {
       const own = this.#ownRatio(group, this.#headRatiosByLayer);
       const [leaf] = group.cells.keys();
       const scope = globalPruning ? 'all heads' : `heads ${group.root.layer.name} ${leaf.id}`;
@@ -220,7 +258,7 @@ export class BasePruner {
     const scores = scoreGroup(this.options.importance, group);
     if (!scores) return undefined;
     const units = unitsOf(group, scores);
-    const now = units.scores.length;
+    const now = totalWeight(units);
     const [leaf] = group.cells.keys();
     const first = this.#initialSizes.get(leaf) ?? now;
     this.#initialSizes.set(leaf, first);
@@ -274,4 +312,21 @@ function channelsLeft(choices: readonly Choice[]): Map<Leaf, { readonly length: 
     }
   }
   return left;
+}
+
+/**
+ * Groups of heads without those that only count the queries of a key-value head, where there are several such heads: in
+ * grouped-query attention a share of heads is cut once, by whole key-value heads with their queries.
+ */
+function withoutShared(groups: readonly Group[]): readonly Group[] {
+  const heads = new Set(groups.flatMap((group) => [...group.cells.keys()]));
+  const holders = (leaf: Leaf, group: Group): readonly Leaf[][] =>
+    group.graph.usesOf(leaf).map(({ term }) => leavesOf(term).filter((other) => heads.has(other)));
+  return groups.filter((group) => {
+    const [leaf] = group.cells.keys();
+    const others = holders(leaf, group).map((held) => held.filter((other) => other !== leaf));
+    const around = others[0]?.find((other) => others.every((held) => held.includes(other)));
+    const isShared = around !== undefined && holders(around, group).some((held) => !held.includes(leaf));
+    return !(isShared && numericSize(around) > 1);
+  });
 }

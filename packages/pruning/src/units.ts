@@ -14,6 +14,13 @@ export interface Units {
   readonly group: Group;
   /** Score of each unit; lower is pruned first. */
   readonly scores: Float64Array;
+  /**
+   * How much each unit counts: 1 where all units remove equally many channels of the root, as they mostly do; else the
+   * channels that each removes, as where the cycles of a permutation go as a whole.
+   */
+  readonly weights: readonly number[];
+  /** Channels of the root that a unit of weight 1 removes. */
+  readonly width: number;
   /** The leaves and their channels that each unit is. */
   readonly cells: readonly (readonly Cell[])[];
 }
@@ -29,22 +36,33 @@ export function unitsOf(group: Group, channelScores: ArrayLike<number>): Units {
       let sum = 0;
       for (let n = 0; n < places.repeats; n++) sum += channelScores[positions[indexOfChannel(places, channel, n)]];
       const first = indexOfChannel(places, channel, 0);
-      single.push({ score: sum / places.repeats, cells: [[leaf, channel]], first });
+      single.push({ score: sum / places.repeats, cells: [[leaf, channel]], channels: places.repeats, first });
     }
   }
   const units = withFamilies(
     group,
     single.sort((a, b) => a.first - b.first),
   );
+  const uniform = units.every(({ channels }) => channels === units[0].channels);
+  const width = uniform ? (units[0]?.channels ?? 1) : 1;
   return {
     group,
     scores: Float64Array.from(units, (unit) => unit.score),
+    weights: units.map((unit) => unit.channels / width),
+    width,
     cells: units.map((unit) => unit.cells),
   };
 }
 
+/** What all units of a group count together. */
+export function totalWeight({ weights }: Pick<Units, 'weights'>): number {
+  return weights.reduce((sum, weight) => sum + weight, 0);
+}
+
 interface Unit {
   readonly score: number;
+  /** Channels of the root that go with it. */
+  readonly channels: number;
   readonly cells: readonly Cell[];
 }
 
@@ -60,7 +78,8 @@ function withFamilies(group: Group, single: readonly Unit[]): readonly Unit[] {
     const joined = ranked[0].map((_, n): Unit => {
       const alike = ranked.map((list) => list[n]);
       const score = alike.reduce((sum, unit) => sum + unit.score, 0) / alike.length;
-      return { score, cells: alike.flatMap((unit) => unit.cells) };
+      const channels = alike.reduce((sum, unit) => sum + unit.channels, 0);
+      return { score, channels, cells: alike.flatMap((unit) => unit.cells) };
     });
     units = [...units.filter((unit) => !members.has(unit.cells[0][0])), ...joined];
   }

@@ -145,7 +145,7 @@ describe('pruners and criteria by other names', () => {
   });
 
   it('BNScaleImportance says why a folded model cannot be scored, and what to do instead', () => {
-    const step = (): void => new BNScalePruner(load('tiny-resnet-folded')).step();
+    const step = () => new BNScalePruner(load('tiny-resnet-folded')).step();
     expect(step).toThrow(CriterionError);
     expect(step).toThrow(/exporters fold them into the convolutions.*GroupMagnitudeImportance/);
   });

@@ -146,15 +146,24 @@ describe('heads', () => {
     expect(pruner.graph.numHeads().get('q')).toBe(1);
   });
 
-  it('of grouped-query attention go from every key-value head alike', async () => {
-    const { model, pruner } = prune(grouped, { pruneNumHeads: true, headPruningRatio: 0.5, pruneHeadDims: false });
-    expect([...pruner.graph.numHeads()].sort()).toEqual([
-      ['k', 1],
-      ['q', 1],
-      ['v', 1],
-    ]);
-    expect(await verify(attention(grouped), model, pruner.plan())).toMatchObject({ ok: true });
-  });
+  it.each([
+    // Query heads and key-value heads before, share to remove, and what is left: the share is cut once.
+    [4, 2, 0.5, 2, 1],
+    [8, 4, 0.5, 4, 2],
+    [8, 4, 0.25, 6, 3],
+    [12, 4, 0.75, 3, 1],
+    // One key-value head for all queries: the queries go by themselves.
+    [8, 1, 0.5, 4, 1],
+  ])(
+    'of grouped-query attention, %d with %d key-value heads at %d: %d and %d are left',
+    async (heads, kvHeads, ratio, q, kv) => {
+      const shape: Shape = { heads, kvHeads };
+      const { model, pruner } = prune(shape, { pruneNumHeads: true, headPruningRatio: ratio, pruneHeadDims: false });
+      const left = pruner.graph.numHeads();
+      expect([left.get('q'), left.get('k') ?? 1, left.get('v') ?? 1]).toEqual([q, kv, kv]);
+      expect(await verify(attention(shape), model, pruner.plan())).toMatchObject({ ok: true });
+    },
+  );
 
   it('are replayed from a history', () => {
     const { pruner } = prune(plain, { pruneNumHeads: true, headPruningRatio: 0.5, pruneHeadDims: false });

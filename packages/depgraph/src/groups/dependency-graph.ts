@@ -110,6 +110,7 @@ export class DependencyGraph implements GroupOwner {
     const shapes: Record<string, readonly (number | string)[] | number> = { ...options.inputShapes };
     for (const [name, { dims }] of Object.entries(options.exampleInputs ?? {})) shapes[name] = dims;
     const registry = registryWith(options.customizedOperators ?? []);
+    this.#history.length = 0;
     this.#snapshot = snapshotOf(model);
     this.#fingerprint = undefined;
     this.#analysis = analyse(model, registry, shapes, {

@@ -175,6 +175,49 @@ function unequalFamily(families: readonly Family[], removal: LeafRemoval): Layer
   );
 }
 
+/**
+ * Axes that consist of dimensions of one channel only, some of them a group's: such dimensions may go as a whole, but not
+ * all of an axis. Each is the list of its dimensions.
+ */
+export function narrowAxes(analysis: Analysis, cells: RemovedCells): readonly (readonly Leaf[])[] {
+  if (![...cells.keys()].some(hasOneChannel)) return [];
+  const found = new Map<string, readonly Leaf[]>();
+  for (const axes of analysis.terms.axes.values()) {
+    for (const leaves of axes.flatMap(narrowParts)) {
+      if (leaves.some((leaf) => cells.has(leaf))) found.set(leaves.map(({ id }) => id).join(), leaves);
+    }
+  }
+  return [...found.values()];
+}
+
+const hasOneChannel = ({ originalCount, count }: Leaf): boolean => (originalCount ?? count) === 1;
+
+/** Parts of an axis that are empty when some dimensions of one channel are gone. */
+function narrowParts(term: DimTerm): Leaf[][] {
+  const { leaves, inside } = foldTerm<NarrowParts>(term, {
+    leaf: (leaf) => ({ leaves: hasOneChannel(leaf) ? [leaf] : undefined, inside: [] }),
+    fixed: () => ({ leaves: undefined, inside: [] }),
+    sum: (parts) => {
+      const inside = parts.flatMap((part) => part.inside);
+      const narrow = parts.every(({ leaves }) => leaves !== undefined);
+      return { leaves: narrow ? [...new Set(parts.flatMap(({ leaves }) => leaves ?? []))] : undefined, inside };
+    },
+    product: (factors) => ({
+      leaves: undefined,
+      inside: factors.flatMap((factor) => (factor.leaves ? [factor.leaves, ...factor.inside] : factor.inside)),
+    }),
+    family: (members) => ({ leaves: undefined, inside: members.flatMap((member) => member.inside) }),
+  });
+  return leaves ? [leaves, ...inside] : inside;
+}
+
+interface NarrowParts {
+  /** The dimensions of the whole term, where all are of one channel. */
+  readonly leaves: Leaf[] | undefined;
+  /** Those of parts of it that must not be empty either. */
+  readonly inside: Leaf[][];
+}
+
 function checkIndices(root: LayerAxis, idxs: readonly number[]): void {
   const size = numericSize(root.term);
   const where = { node: root.layer.name, operator: root.layer.node.opType };
