@@ -33,15 +33,39 @@ takes records of your own: see [adding an operator](adding-an-operator.md).
 
 const mark = (yes) => (yes ? 'yes' : '');
 
-function row({ domain, opType, opsets, layer, resize, macs }) {
-  const link = `[${opType}](https://onnx.ai/onnx/operators/onnx__${opType}.html)`;
-  const name = domain === '' ? link : `${domain}::${opType}`;
-  const range = opsets[0] === opsets[1] ? `${opsets[0]}` : `${opsets[0]} to ${opsets[1]}`;
-  return `| ${name} | ${range} | ${mark(layer !== noLayer)} | ${mark(resize !== nothing)} | ${mark(macs !== noMacs)} |\n`;
+function nameOf({ domain, opType }) {
+  return domain === '' ? `[${opType}](https://onnx.ai/onnx/operators/onnx__${opType}.html)` : `${domain}::${opType}`;
+}
+
+function rangeOf({ opsets: [first, last] }) {
+  return first === last ? `${first}` : `${first} to ${last}`;
+}
+
+function row(record) {
+  const { layer, resize, macs } = record;
+  const marks = [mark(layer !== noLayer), mark(resize !== nothing), mark(macs !== noMacs)];
+  return `| ${nameOf(record)} | ${rangeOf(record)} | ${marks.join(' | ')} |\n`;
+}
+
+const REFUSED = `
+## Known, and not pruned
+
+The shapes behind these operators are known, so that the rest of the model is pruned. What passes through them stays, and
+the list of what stays says so.
+
+| Operator | Opsets | Reason |
+|---|---|---|
+`;
+
+function refusedRow(record) {
+  return `| ${nameOf(record)} | ${rangeOf(record)} | ${record.refusal} |\n`;
 }
 
 const records = new OperatorRegistry(standardOperators).supported();
-const page = INTRODUCTION + records.map(row).join('');
+const isRefused = ({ refusal }) => refusal !== undefined;
+const followed = records.filter((record) => !isRefused(record)).map(row);
+const refused = records.filter(isRefused).map(refusedRow);
+const page = INTRODUCTION + followed.join('') + REFUSED + refused.join('');
 const isCurrent = existsSync(PAGE) && readFileSync(PAGE, 'utf8') === page;
 
 if (!process.argv.includes('--check')) writeFileSync(PAGE, page);

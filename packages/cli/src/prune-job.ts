@@ -169,8 +169,8 @@ function nothingPruned(
 ): NothingPrunedError {
   if (skipped.length > 0) {
     const reasons = skipped.slice(0, 5).map(({ root, reason }) => `\n  ${root}: ${reason}`);
-    return new NothingPrunedError('NOTHING_CHOSEN', `none of the chosen channels may go:${reasons.join('')}\n`, {
-      repair: 'Choose another --ratio, or a smaller --round-to.',
+    return new NothingPrunedError('NOTHING_CHOSEN', 'none of the chosen channels may go', {
+      repair: `Choose another --ratio, or a smaller --round-to.${reasons.join('')}`,
     });
   }
   if (anyGroup) {
@@ -179,9 +179,11 @@ function nothingPruned(
     });
   }
   const reasons = showRefusals(refusals, 5).map((line) => `\n  ${line}`);
-  const why = reasons.length > 0 ? `, because of what its layers are coupled with:${reasons.join('')}\n` : '';
-  return new NothingPrunedError('NOTHING_PRUNABLE', `this model has no channels that may be removed${why}`, {
-    repair: 'Channels are removed between convolutions and fully connected layers; a single layer has none to lose.',
+  return new NothingPrunedError('NOTHING_PRUNABLE', 'this model has no channels that may be removed', {
+    repair:
+      reasons.length > 0
+        ? `These channels stay because of what they are coupled with:${reasons.join('')}`
+        : 'Channels are removed between convolutions and fully connected layers; a single layer has none to lose.',
   });
 }
 

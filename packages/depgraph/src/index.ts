@@ -19,6 +19,7 @@ export {
 } from './groups/group.ts';
 export type { IndexPairs } from './groups/index-pairs.ts';
 export * from './groups/pruning-function.ts';
+export { channelReasons, placeOf, showReason } from './groups/reasons.ts';
 export { emptiedAxis, narrowAxes, primaryLeaves, type RemovedCells, removalOf } from './groups/selection.ts';
 export { type BrokenNode, findBrokenNodes, pruneLayerAlone } from './groups/single-layer.ts';
 export {
@@ -32,6 +33,7 @@ export {
   type UnwrappedParameter,
 } from './layers/layers.ts';
 export type { LayerMatch, LayerSelector } from './layers/select.ts';
+export type { UnlistedLayer } from './layers/unlisted.ts';
 export { gatherAxes, type RawTensor } from './rewrite/gather.ts';
 export { RewriteError, removeChannels } from './rewrite/rewrite.ts';
 export { registryWith } from './shapes/customized.ts';

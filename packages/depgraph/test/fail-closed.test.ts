@@ -133,12 +133,12 @@ describe('a subgraph', () => {
   it('that captures a value fixes it, and names the node that holds the subgraph', () => {
     const graph = graphOf(around(choosing('conv1_out')));
     expect(freeGroups(graph)).toEqual(['conv2 out 4, last in 4']);
-    expect(graph.explain('conv1')).toContain("fixed because a subgraph of node 'choose' (If) uses it");
+    expect(graph.explain('conv1')).toContain("fixed because a body of this node uses it (If 'choose')");
   });
 
   it('that captures a weight fixes the layers that share it', () => {
     const graph = graphOf(around(choosing('conv1.bias')));
-    expect(graph.explain('conv1')).toContain("fixed because a subgraph of node 'choose' (If) uses it");
+    expect(graph.explain('conv1')).toContain("fixed because a body of this node uses it (If 'choose')");
   });
 
   it('reaches two levels up', () => {
@@ -156,7 +156,7 @@ describe('a subgraph', () => {
       b.output(b.node('If', ['condition'], { then_branch: branch, else_branch: branch }, { name: 'outer' }));
       return x;
     });
-    expect(graphOf(nested).explain('conv1')).toContain("a subgraph of node 'outer' (If) uses it");
+    expect(graphOf(nested).explain('conv1')).toContain("a body of this node uses it (If 'outer')");
   });
 });
 

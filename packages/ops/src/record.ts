@@ -181,6 +181,11 @@ export interface OperatorRecord {
   infer(ctx: InferContext): readonly ValueInfo[];
   /** Equations between the terms of inputs, parameters and outputs. */
   equations(ctx: EquationContext): void;
+  /**
+   * Why nothing that passes through this operator is pruned, where that is so whatever the shapes: said also where they
+   * are not known. Records that state equations leave it out.
+   */
+  readonly refusal?: string;
   /** Rewrites sizes stated by attributes or constant inputs. `nothing` when the operator states none. */
   resize(ctx: ResizeContext): void;
   /** Multiply-accumulates of convolutions and matrix products; 0 for everything else. */

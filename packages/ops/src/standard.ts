@@ -5,6 +5,7 @@ import { arithmeticOperators } from './records/arithmetic.ts';
 import { attentionOperators } from './records/attention.ts';
 import { castOperators } from './records/cast.ts';
 import { concatOperators } from './records/concat.ts';
+import { controlFlowOperators } from './records/control-flow.ts';
 import { convOperators } from './records/conv.ts';
 import { einsumOperators } from './records/einsum.ts';
 import { expandOperators } from './records/expand.ts';
@@ -18,6 +19,7 @@ import { normalizationOperators } from './records/normalization.ts';
 import { padOperators } from './records/pad.ts';
 import { poolingOperators } from './records/pooling.ts';
 import { preluOperators } from './records/prelu.ts';
+import { quantizationOperators } from './records/quantization.ts';
 import { recurrentOperators } from './records/recurrent.ts';
 import { reduceOperators } from './records/reduce.ts';
 import { reshapeOperators } from './records/reshape.ts';
@@ -33,6 +35,7 @@ export const standardOperators: readonly OperatorRecord[] = [
   ...arithmeticOperators,
   ...castOperators,
   ...concatOperators,
+  ...controlFlowOperators,
   ...convOperators,
   ...expandOperators,
   ...gatherOperators,
@@ -43,6 +46,7 @@ export const standardOperators: readonly OperatorRecord[] = [
   ...padOperators,
   ...poolingOperators,
   ...preluOperators,
+  ...quantizationOperators,
   ...recurrentOperators,
   ...reduceOperators,
   ...reshapeOperators,

@@ -1,12 +1,13 @@
 /** Collects what of a model may not be pruned, and why, in the words of the engine. It judges nothing itself. */
 import {
+  channelReasons,
   type DependencyGraph,
-  type DimTerm,
   type FixedReason,
-  foldTerm,
   leavesOf,
   type PrunableLayer,
+  placeOf,
 } from '@onnx-pruning/depgraph';
+import { tensorSize } from '@onnx-pruning/onnx';
 
 /** Layers whose output channels stay, or some of them, for one reason. */
 export interface Refusal {
@@ -17,25 +18,58 @@ export interface Refusal {
   readonly layers: readonly string[];
   /** Layers of which other channels can be pruned. */
   readonly partly: readonly string[];
+  /** Elements of the weights of `layers`: what these channels hold. */
+  readonly parameters: number;
 }
 
 /** What may not be pruned, most layers first. Layers that merely follow others (normalizations, ...) are left out. */
 export function refusalsOf(graph: DependencyGraph): Refusal[] {
-  const found = new Map<string, { reason: FixedReason; layers: Set<string>; partly: Set<string> }>();
+  const refusals = new RefusalList();
   for (const layer of graph.layers) {
     if (!ownsChannels(layer)) continue;
-    for (const axis of layer.axes) {
-      if (axis.side !== 'out') continue;
-      for (const reason of fixedChannels(axis.term)) {
-        const key = `${reason.because} ${reason.node ?? ''}`;
-        const entry = found.get(key) ?? { reason, layers: new Set(), partly: new Set() };
-        (leavesOf(axis.term).length > 0 ? entry.partly : entry.layers).add(layer.name);
-        found.set(key, entry);
-      }
+    for (const { side, term } of layer.axes) {
+      if (side !== 'out') continue;
+      const partly = leavesOf(term).length > 0;
+      for (const reason of channelReasons(term)) refusals.add(reason, layer.name, partly, weightsOf(graph, layer));
     }
   }
-  const size = (refusal: Refusal): number => refusal.layers.length + refusal.partly.length;
-  return [...found.values()].map(toRefusal).sort((a, b) => size(b) - size(a));
+  for (const { name, node, reason } of graph.analysis.unlisted) {
+    refusals.add(
+      reason,
+      name,
+      false,
+      node.input.reduce((sum, input) => sum + sizeOfTensor(graph, input), 0),
+    );
+  }
+  return refusals.sorted();
+}
+
+/** Refusals by reason, each once. */
+class RefusalList {
+  readonly #found = new Map<string, { reason: FixedReason; layers: Map<string, number>; partly: Set<string> }>();
+
+  add(reason: FixedReason, layer: string, partly: boolean, parameters: number): void {
+    const key = `${reason.because} ${reason.node ?? ''}`;
+    const entry = this.#found.get(key) ?? { reason, layers: new Map(), partly: new Set() };
+    if (partly) entry.partly.add(layer);
+    else entry.layers.set(layer, parameters);
+    this.#found.set(key, entry);
+  }
+
+  sorted(): Refusal[] {
+    const size = (refusal: Refusal): number => refusal.layers.length + refusal.partly.length;
+    const refusals = [...this.#found.values()].map(({ reason, layers, partly }): Refusal => {
+      const where = placeOf(reason);
+      return {
+        reason: reason.because,
+        ...(where !== undefined && { where }),
+        layers: [...layers.keys()],
+        partly: [...partly].filter((name) => !layers.has(name)),
+        parameters: [...layers.values()].reduce((sum, count) => sum + count, 0),
+      };
+    });
+    return refusals.sort((a, b) => size(b) - size(a));
+  }
 }
 
 /** Whether a layer decides about channels of its own: it turns some channels into others. */
@@ -43,35 +77,35 @@ function ownsChannels(layer: PrunableLayer): boolean {
   return layer.axes.some((axis) => axis.side === 'in');
 }
 
-/** Why channels are fixed. A factor that is fixed (heads, height x width) leaves the channels beside it free. */
-function fixedChannels(term: DimTerm): Set<FixedReason> {
-  const union = (sets: readonly Set<FixedReason>[]): Set<FixedReason> => new Set(sets.flatMap((set) => [...set]));
-  return foldTerm(term, {
-    leaf: () => new Set<FixedReason>(),
-    fixed: ({ reason }) => new Set([reason]),
-    sum: union,
-    product: (factors, product) => (leavesOf(product).length > 0 ? new Set() : union(factors)),
-    family: union,
-  });
+function weightsOf(graph: DependencyGraph, { axes }: PrunableLayer): number {
+  const tensors = new Set(axes.flatMap(({ parameters }) => parameters.map(({ tensor }) => tensor)));
+  return [...tensors].reduce((sum, name) => sum + sizeOfTensor(graph, name), 0);
 }
 
-function toRefusal(entry: { reason: FixedReason; layers: Set<string>; partly: Set<string> }): Refusal {
-  const { because, node, operator } = entry.reason;
-  return {
-    reason: because,
-    ...(node === undefined ? {} : { where: `${operator} '${node}'` }),
-    layers: [...entry.layers],
-    partly: [...entry.partly],
-  };
+function sizeOfTensor(graph: DependencyGraph, name: string): number {
+  const tensor = graph.tensorOf(name);
+  return tensor ? tensorSize(tensor) : 0;
 }
 
-/** One line per refusal: `fc: it is an axis of the graph output 'logits'`. */
+/**
+ * One line per reason: `fc: it is an axis of the graph output 'logits'`. What stays for the same reason at several nodes is
+ * said once.
+ */
 export function showRefusals(refusals: readonly Refusal[], limit: number): string[] {
-  const lines = refusals.slice(0, limit).map(({ reason, where, layers, partly }) => {
-    const names = [...layers, ...partly.map((name) => `${name} in part`)];
-    const shown = names.slice(0, 3).join(', ');
-    const more = names.length > 3 ? ` and ${names.length - 3} more` : '';
-    return `${shown}${more}: ${reason}${where ? ` (${where})` : ''}`;
+  const byReason = new Map<string, Refusal[]>();
+  for (const refusal of refusals) byReason.set(refusal.reason, [...(byReason.get(refusal.reason) ?? []), refusal]);
+  const lines = [...byReason].slice(0, limit).map(([reason, same]) => {
+    const layers = new Set(same.flatMap((refusal) => refusal.layers));
+    const partly = new Set(same.flatMap((refusal) => refusal.partly).filter((name) => !layers.has(name)));
+    const names = [...layers, ...[...partly].map((name) => `${name} in part`)];
+    const places = [...new Set(same.flatMap(({ where }) => where ?? []))];
+    return `${firstOf(names, 3)}: ${reason}${places.length > 0 ? ` (${firstOf(places, 1)})` : ''}`;
   });
-  return refusals.length > limit ? [...lines, `and ${refusals.length - limit} more reasons (--json lists all)`] : lines;
+  const more = byReason.size - lines.length;
+  return more > 0 ? [...lines, `and ${more} more reasons (--json lists all)`] : lines;
+}
+
+function firstOf(names: readonly string[], count: number): string {
+  const more = names.length > count ? ` and ${names.length - count} more` : '';
+  return `${names.slice(0, count).join(', ')}${more}`;
 }

@@ -18,7 +18,9 @@ function lrnNet(): DependencyGraph {
 describe('refusalsOf', () => {
   it('names the layer and the output that fixes its channels', () => {
     const refusals = refusalsOf(new DependencyGraph().buildDependency(smallNet()));
-    expect(refusals).toEqual([{ reason: "it is an axis of the graph output 'y'", layers: ['fc'], partly: [] }]);
+    expect(refusals).toEqual([
+      { reason: "it is an axis of the graph output 'y'", layers: ['fc'], partly: [], parameters: 16 * 10 + 10 },
+    ]);
   });
 
   it('names the node that fixes channels', () => {
@@ -30,13 +32,21 @@ describe('refusalsOf', () => {
 });
 
 describe('showRefusals', () => {
-  const refusal = { reason: 'it must', layers: ['a', 'b', 'c', 'd'], partly: ['e'] };
+  const refusal = { reason: 'it must', layers: ['a', 'b', 'c', 'd'], partly: ['e'], parameters: 0 };
 
   it('shortens long lists, and says so', () => {
-    expect(showRefusals([refusal, { ...refusal, layers: [] }, refusal], 2)).toEqual([
+    const others = ['it may', 'it can'].map((reason) => ({ ...refusal, reason, layers: [] }));
+    expect(showRefusals([refusal, ...others], 2)).toEqual([
       'a, b, c and 2 more: it must',
-      'e in part: it must',
+      'e in part: it may',
       'and 1 more reasons (--json lists all)',
+    ]);
+  });
+
+  it('says once what is so at several nodes', () => {
+    const at = (where: string, layers: string[]) => ({ ...refusal, partly: [], layers, where });
+    expect(showRefusals([at("LRN 'n1'", ['a']), at("LRN 'n2'", ['b']), at("LRN 'n3'", ['a'])], 8)).toEqual([
+      "a, b: it must (LRN 'n1' and 2 more)",
     ]);
   });
 });

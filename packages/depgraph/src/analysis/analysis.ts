@@ -15,6 +15,7 @@ import {
   unwrappedLayer,
 } from '../layers/layers.ts';
 import { LayerSelection } from '../layers/select.ts';
+import { type UnlistedLayer, unlistedLayers } from '../layers/unlisted.ts';
 import { SeparatedVectors } from '../shapes/separated-vectors.ts';
 import { type InputShapes, inferShapes, type ShapeTable } from '../shapes/shapes.ts';
 import type { Consumption, Mixing } from '../terms/consumption.ts';
@@ -32,6 +33,8 @@ export interface Analysis {
   readonly original: OriginalGraph;
   /** Layers in trace order. */
   readonly layers: readonly PrunableLayer[];
+  /** Nodes with weights that are no layers, and why. */
+  readonly unlisted: readonly UnlistedLayer[];
   /** The layer that each node is; a bare parameter's where it is no other. */
   readonly layerOf: ReadonlyMap<NodeProto, PrunableLayer>;
   /** Finds layers by their names. */
@@ -82,9 +85,10 @@ export function analyse(
     for (const layer of selection.keyed(selector)) groupChannels(terms, layer, side, groups);
   }
   if (options.independentGroups) chooseIndependently(terms, shapes);
+  const unlisted = unlistedLayers(model, shapes, terms, layers);
   const original = new OriginalGraph(model, shapes);
   const uses = collectUses(model, layers);
-  return { model, registry, shapes, terms, original, layers, layerOf, selection, uses };
+  return { model, registry, shapes, terms, original, layers, unlisted, layerOf, selection, uses };
 }
 
 /**

@@ -3,7 +3,14 @@
  * here so that the analysis and the model stay together. Importance and policy are not its business.
  */
 import type { Graph } from '@dagrejs/graphlib';
-import { type FingerprintedModel, fingerprint, type Model, type TensorProto } from '@onnx-pruning/onnx';
+import {
+  type FingerprintedModel,
+  fingerprint,
+  type Layer,
+  type Model,
+  type NodeProto,
+  type TensorProto,
+} from '@onnx-pruning/onnx';
 import type { OperatorRecord } from '@onnx-pruning/ops';
 import { type Analysis, analyse, type ChannelGroups } from '../analysis/analysis.ts';
 import { snapshotOf } from '../analysis/snapshot.ts';
@@ -23,7 +30,7 @@ import type { InputShapes } from '../shapes/shapes.ts';
 import type { Consumption } from '../terms/consumption.ts';
 import { type DimTerm, type Leaf, leavesOf, numericSize, someLeaf } from '../terms/term.ts';
 import { dependencyGraphOf } from './dependency-view.ts';
-import { explainLayer } from './explain.ts';
+import { explainLayer, explainNode } from './explain.ts';
 import { Group, type GroupOwner } from './group.ts';
 import type { PruningFunction } from './pruning-function.ts';
 import {
@@ -330,9 +337,21 @@ export class DependencyGraph implements GroupOwner {
     this.#history.push(...entries);
   }
 
-  /** Why a layer, or some of its channels, cannot be pruned; and what its channels are coupled with. */
+  /**
+   * Why a layer, or some of its channels, cannot be pruned; and what its channels are coupled with.
+   * @param layer also the name of a node that is no layer: the answer says why, and which channels pass through it
+   */
   explain(layer: LayerSelector): string {
-    return explainLayer(this.analysis, this.prunableLayer(layer));
+    const other = typeof layer === 'string' ? this.#nodeWithoutChannels(layer) : undefined;
+    return other ? explainNode(this.analysis, other) : explainLayer(this.analysis, this.prunableLayer(layer));
+  }
+
+  #nodeWithoutChannels(name: string): Layer | undefined {
+    const isNamed = (node: NodeProto): boolean => node.name === name || node.output.includes(name);
+    const { unlisted, layerOf } = this.analysis;
+    const hidden = unlisted.find((layer) => layer.name === name || isNamed(layer.node));
+    const node = hidden?.node ?? this.model.graph.node.find(isNamed);
+    return node && !layerOf.has(node) ? { model: this.model, node, name } : undefined;
   }
 
   /**

@@ -44,6 +44,16 @@ export function opsetOf(model: Model, node: NodeProto): number {
   return model.opset(node.domain ?? '');
 }
 
+/** An operator as reports name it, with its domain where that is not ai.onnx. */
+export function operatorName({ domain, opType }: NodeProto): string {
+  return `${domain ? `${domain}::` : ''}${opType}`;
+}
+
+/** Said of a node whose operator has no record. */
+export function whyNoRule(model: Model, node: NodeProto): string {
+  return `there is no rule for ${operatorName(node)} in opset ${opsetOf(model, node)}`;
+}
+
 /**
  * Infers the shapes of all values of the main graph.
  * @param inputShapes concrete sizes for symbolic dimensions

@@ -3,10 +3,10 @@
  * which term it is, and which nodes sum or compute statistics over an axis. What has no rule is fixed, with a reason.
  */
 import type { Model, NodeProto } from '@onnx-pruning/onnx';
-import type { Axes, Dim, EquationContext, Term, TermRole, ValueInfo } from '@onnx-pruning/ops';
+import type { Axes, Dim, EquationContext, OperatorRecord, Term, TermRole, ValueInfo } from '@onnx-pruning/ops';
 import { ConstantPart } from '../shapes/constant-part.ts';
 import { GraphNodeView, nodeLabel } from '../shapes/node-view.ts';
-import { opsetOf, type ShapeTable } from '../shapes/shapes.ts';
+import { operatorName, opsetOf, type ShapeTable, whyNoRule } from '../shapes/shapes.ts';
 import { computedWeightAxes } from './computed-weights.ts';
 import type { Consumption, Mixing } from './consumption.ts';
 import { AxisLayouts } from './layout.ts';
@@ -24,6 +24,8 @@ export interface SolvedTerms {
   readonly mixings: readonly Mixing[];
   /** What is computed from initializers and constants alone. */
   readonly constantPart: ConstantPart;
+  /** Why the ranks of values are not known, where they are not. */
+  readonly hidden: ReadonlyMap<string, FixedReason>;
   /** Where the channels of each leaf lie along an axis now. */
   readonly layouts: AxisLayouts;
 }
@@ -41,8 +43,8 @@ export function solveTerms(model: Model, shapes: ShapeTable, options: SolveOptio
   solver.freezeComputedWeights();
   solver.freezeUnknownSizes();
   solver.freezeUnknownSums();
-  const { universe, axes, consumptions, mixings, constantPart } = solver;
-  return { universe, axes, families: [], consumptions, mixings, constantPart, layouts: new AxisLayouts() };
+  const { universe, axes, consumptions, mixings, constantPart, hidden } = solver;
+  return { universe, axes, families: [], consumptions, mixings, constantPart, hidden, layouts: new AxisLayouts() };
 }
 
 class Solver {
@@ -50,6 +52,8 @@ class Solver {
   readonly axes = new Map<string, readonly DimTerm[]>();
   readonly consumptions: Consumption[] = [];
   readonly mixings: Mixing[] = [];
+  /** Why the rank of a value is not known. */
+  readonly hidden = new Map<string, FixedReason>();
   readonly model: Model;
   readonly shapes: ShapeTable;
   readonly constantPart: ConstantPart;
@@ -63,7 +67,8 @@ class Solver {
   stateNodes(): void {
     for (const node of byLevel(this.model.graph.node)) this.#stateNode(node);
     for (const { name, node } of capturedValues(this.model)) {
-      this.freezeValue(name, `a subgraph of node '${nodeLabel(node)}' (${node.opType}) uses it`);
+      const where = { node: nodeLabel(node), operator: node.opType ?? '' };
+      this.freezeValue(name, { because: 'a body of this node uses it', ...where });
     }
   }
 
@@ -103,10 +108,10 @@ class Solver {
   freezeBoundary(): void {
     const initializers = this.shapes.constants;
     for (const { name = '' } of this.model.graph.input) {
-      if (!initializers.has(name)) this.freezeValue(name, `it is an axis of the graph input '${name}'`);
+      if (!initializers.has(name)) this.freezeValue(name, { because: `it is an axis of the graph input '${name}'` });
     }
     for (const output of this.model.graph.output) {
-      this.freezeValue(output.name ?? '', `it is an axis of the graph output '${output.name}'`);
+      this.freezeValue(output.name ?? '', { because: `it is an axis of the graph output '${output.name}'` });
     }
   }
 
@@ -116,20 +121,35 @@ class Solver {
     const inputs = shown.input.map((name) => (name === '' ? undefined : this.shapes.values.get(name)));
     const outputs = node.output.map((name) => (name === '' ? undefined : this.shapes.values.get(name)));
     const unknown = [...shown.input, ...node.output].find((name) => name && !this.shapes.values.get(name)?.dims);
-    const domain = node.domain ? `${node.domain}::` : '';
-    const where = { node: nodeLabel(node), operator: `${domain}${node.opType}` };
-    if (record && unknown === undefined) {
+    const where = { node: nodeLabel(node), operator: operatorName(node) };
+    if (record && record.refusal === undefined && unknown === undefined) {
       record.equations(new Equations(this, { node, shown, inputs, outputs, where }));
       return;
     }
-    const because = record
-      ? `the shape of '${unknown}' is not known`
-      : `there is no rule for ${domain}${node.opType} in opset ${opsetOf(this.model, node)}`;
-    for (const name of [...shown.input, ...node.output]) this.freezeValue(name, because, where);
+    const reason = this.#whyUnstated(node, record, unknown, where);
+    for (const name of [...shown.input, ...node.output]) this.freezeValue(name, reason);
+    for (const name of node.output) if (!this.shapes.values.get(name)?.dims) this.hidden.set(name, reason);
   }
 
-  freezeValue(name: string, because: string, where: Partial<FixedReason> = {}): void {
-    for (const term of this.axesOf(name)) this.universe.freeze(term, { because, ...where });
+  /**
+   * Why no equations are stated for a node. Where a shape is unknown because of a node further up, that node is the
+   * cause for everything behind it, and stating the shape would help.
+   */
+  #whyUnstated(
+    node: NodeProto,
+    record: OperatorRecord | undefined,
+    unknown: string | undefined,
+    where: Omit<FixedReason, 'because'>,
+  ): FixedReason {
+    const cause = unknown === undefined ? undefined : this.hidden.get(unknown);
+    if (cause) return cause.behind ? cause : { ...cause, because: `${cause.because}; ${BEHIND}`, behind: true };
+    if (record?.refusal !== undefined) return { because: record.refusal, ...where };
+    if (record) return { because: `the shape of '${unknown}' is only known at run time`, ...where };
+    return { because: whyNoRule(this.model, node), ...where };
+  }
+
+  freezeValue(name: string, reason: FixedReason): void {
+    for (const term of this.axesOf(name)) this.universe.freeze(term, reason);
   }
 
   /** Terms of a value; made when it is first met. Empty where its rank is unknown or it is absent. */
@@ -144,6 +164,10 @@ class Solver {
     return made;
   }
 }
+
+/** What helps where a shape is not known. */
+const BEHIND =
+  'no shapes are known behind it: state them in the value_info of the model, or teach the operator (customizedOperators)';
 
 interface StatedNode {
   readonly node: NodeProto;

@@ -12,6 +12,8 @@ export interface FixedReason {
   readonly because: string;
   readonly node?: string;
   readonly operator?: string;
+  /** Set where the dimension is fixed because shapes behind that node are not known. */
+  readonly behind?: true;
 }
 
 /** One axis as the engine knows it. Read it through `find`: it may have been aliased to another term. */
