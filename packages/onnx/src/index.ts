@@ -15,7 +15,9 @@ export {
   type ReplaceUsesOptions,
 } from './edit/graph-editor.ts';
 export { type NameScheme, NameTable, numbered, suffixed } from './edit/names.ts';
-export { encodeModel } from './encode.ts';
+export type { Bytes, Numbers } from './content/bytes.ts';
+export { type ByteSource, type Content, StoredBytes } from './content/stored-bytes.ts';
+export { encodedSize, encodeModel } from './encode.ts';
 export * from './errors.ts';
 export { ambiguousLayer, listNames, unknownLayer } from './find-layer.ts';
 export { type FingerprintedModel, fingerprint } from './fingerprint.ts';
@@ -31,13 +33,26 @@ export type * from './proto.ts';
 export * from './random.ts';
 export * from './save.ts';
 export { GraphScope, nestedScopes, scopesOf } from './scopes.ts';
-export * from './tensor.ts';
 export {
+  contentKey,
+  copyTensorBytes,
+  forEachTensorBytes,
+  hasContent,
+  isExternal,
+  isInFile,
+  isStoredExternally,
+  tensorBytes,
+  tensorDims,
+  tensorSize,
+  withContent,
+  withContentOf,
+} from './tensor.ts';
+export {
+  type Elements,
   type ElementView,
   readInts,
   readNumbers,
   type TensorView,
-  type TypedView,
   tensorView,
 } from './tensor-view.ts';
 export * from './versions.ts';

@@ -2,10 +2,11 @@
  * Gathers kept indices along several axes of a tensor at once, on raw bytes, so that every data type is sliced bit for
  * bit by the same code. Knows nothing of graphs.
  */
+import type { Bytes } from '@onnx-pruning/onnx';
 
 /** A tensor's content: row-major, little-endian, `bits` per element (4-bit types are packed two to a byte, low half first). */
 export interface RawTensor {
-  readonly bytes: Uint8Array;
+  readonly bytes: Bytes;
   readonly dims: readonly number[];
   readonly bits: number;
 }
@@ -27,13 +28,18 @@ export function gatherAxes(source: RawTensor, kept: readonly (Int32Array | undef
   return { dims, bits: source.bits, bytes };
 }
 
+/** Beyond 32 bits a double holds them as well. */
+type Offsets = Int32Array | Float64Array;
+
 /** Offsets (in blocks of the last gathered axis) of every kept combination of the axes before it. */
-function blockOffsets(dims: readonly number[], kept: readonly (Int32Array | undefined)[], last: number): Int32Array {
-  let offsets = new Int32Array([0]);
+function blockOffsets(dims: readonly number[], kept: readonly (Int32Array | undefined)[], last: number): Offsets {
+  const isLarge = product(dims.slice(0, last)) > 2 ** 31;
+  const zeros = (length: number): Offsets => (isLarge ? new Float64Array(length) : new Int32Array(length));
+  let offsets = zeros(1);
   for (let axis = 0; axis < last; axis++) {
     const list = kept[axis];
     const count = list ? list.length : dims[axis];
-    const next = new Int32Array(offsets.length * count);
+    const next = zeros(offsets.length * count);
     let at = 0;
     for (const offset of offsets) {
       for (let k = 0; k < count; k++) next[at++] = offset * dims[axis] + (list ? list[k] : k);
@@ -55,13 +61,13 @@ const WORD = Uint32Array.BYTES_PER_ELEMENT;
 /** Pieces above this many bytes are copied by the engine's memcpy, smaller ones by a loop. */
 const MEMCPY_BYTES = 192;
 
-function copyPieces(source: Uint8Array, target: Uint8Array, offsets: Int32Array, last: LastAxis): void {
+function copyPieces(source: Bytes, target: Uint8Array, offsets: Offsets, last: LastAxis): void {
   if (last.inner >= MEMCPY_BYTES) copyLarge(source, target, offsets, last);
   else if (last.inner % WORD === 0) copyWords(source, wordsOf(target), offsets, last);
   else copyBytes(source, target, offsets, last);
 }
 
-function copyLarge(source: Uint8Array, target: Uint8Array, offsets: Int32Array, { size, list, inner }: LastAxis): void {
+function copyLarge(source: Bytes, target: Uint8Array, offsets: Offsets, { size, list, inner }: LastAxis): void {
   let at = 0;
   for (const offset of offsets) {
     for (const index of list) {
@@ -74,9 +80,9 @@ function copyLarge(source: Uint8Array, target: Uint8Array, offsets: Int32Array, 
 
 /** A file seldom aligns its tensors to words: each row of the last axis is copied to where it is aligned. */
 function copyWords(
-  source: Uint8Array,
+  source: Bytes,
   target: Uint32Array,
-  offsets: Int32Array,
+  offsets: Offsets,
   { size, list, inner }: LastAxis,
 ): void {
   const rowBytes = new Uint8Array(size * inner);
@@ -93,7 +99,7 @@ function copyWords(
   }
 }
 
-function copyBytes(source: Uint8Array, target: Uint8Array, offsets: Int32Array, { size, list, inner }: LastAxis): void {
+function copyBytes(source: Bytes, target: Uint8Array, offsets: Offsets, { size, list, inner }: LastAxis): void {
   let at = 0;
   for (let o = 0; o < offsets.length; o++) {
     const base = offsets[o] * size;
