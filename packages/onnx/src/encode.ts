@@ -79,8 +79,8 @@ export function encodeExternal(
 
 type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
 
-/** The tensor with its content in the message. */
-function embedded(tensor: TensorProto): TensorProto {
+/** internal: the tensor with its content in the message. */
+export function embedded(tensor: TensorProto): TensorProto {
   if (!isStoredExternally(tensor)) return tensor;
   const copy: Writable<TensorProto> = shallowCloneProto(tensor);
   copy.rawData = tensorContent(tensor);

@@ -21,6 +21,7 @@ export { encodedSize, encodeModel } from './encode.ts';
 export * from './errors.ts';
 export { ambiguousLayer, listNames, unknownLayer } from './find-layer.ts';
 export { type FingerprintedModel, fingerprint } from './fingerprint.ts';
+export { encodeReferring, type ReferringModel, unchangedFile } from './in-files.ts';
 export * from './int64.ts';
 export { nearestNames } from './layer-names.ts';
 export * from './load.ts';

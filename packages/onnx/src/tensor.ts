@@ -184,8 +184,8 @@ const CONTENT_FIELDS = [
   'segment',
 ] as const;
 
-/** internal: gives a tensor that was just decoded the content that its external data says it has. */
-export function attachContent(t: TensorProto, content: Content): void {
+/** internal: gives a tensor that was just decoded or copied the content that its external data says it has, or takes it. */
+export function attachContent(t: TensorProto, content: Content | undefined): void {
   (t as { rawData?: Content }).rawData = content;
 }
 
