@@ -1,7 +1,16 @@
 /** Pruning one layer alone, and saying which neighbours no longer fit and how to mend them. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { attrInt, DataType, GraphBuilder, type Model, parseModel, readNumbers, tensorBytes, tensorDims } from '@onnx-pruning/onnx';
+import {
+  attrInt,
+  DataType,
+  GraphBuilder,
+  type Model,
+  parseModel,
+  readNumbers,
+  tensorBytes,
+  tensorDims,
+} from '@onnx-pruning/onnx';
 import {
   DependencyGraph,
   findBrokenNodes,

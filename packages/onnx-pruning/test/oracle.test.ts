@@ -9,8 +9,8 @@ import {
   GraphBuilder,
   type Model,
   readNumbers,
-  setAttribute,
   replaceConstant,
+  setAttribute,
   type TensorProto,
   tensorBytes,
   tensorDims,
@@ -129,7 +129,11 @@ describe('a broken model is found out', () => {
       const tensor = tensorOf(model, 'conv4.weight');
       const values = Float32Array.from(readNumbers(tensor));
       values[7] += 0.01;
-      replaceConstant(model.graph, tensor.name!, withContent(tensor, tensorDims(tensor), new Uint8Array(values.buffer)));
+      replaceConstant(
+        model.graph,
+        tensor.name!,
+        withContent(tensor, tensorDims(tensor), new Uint8Array(values.buffer)),
+      );
     });
     expect(await broken).toMatchObject({ ok: false });
   });

@@ -58,7 +58,7 @@ async function writeNew(path: string, chunks: Iterable<Content>): Promise<void> 
 }
 
 /** Bytes that are read at once of content that lies in another file. */
-const BYTES_PER_COPY = 2 ** 22;
+const BYTES_PER_COPY = 2 ** 18;
 
 /**
  * internal: writes chunks one after the other, in bounded portions, whatever their sizes. Of what lies in a file, one small

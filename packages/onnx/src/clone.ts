@@ -15,7 +15,6 @@ const CONTENT: Readonly<Record<keyof ContentFields, true>> = {
   uint64Data: true,
 };
 
-
 /** Adds unknown fields to a message the way the decoder does: hidden from `Object.keys`, seen by the encoder. */
 function setUnknowns(message: object, unknowns: Uint8Array[]): void {
   Object.defineProperty(message, '$unknowns', {

@@ -6,6 +6,8 @@ export { checkModel } from './check.ts';
 export { cloneProto, shallowCloneProto } from './clone.ts';
 export { decodeMessage, encodeMessage, type MessageTypes } from './codec.ts';
 export * from './constants.ts';
+export type { Bytes, Numbers } from './content/bytes.ts';
+export { type ByteSource, type Content, StoredBytes } from './content/stored-bytes.ts';
 export * from './data-type.ts';
 export {
   EditError,
@@ -15,8 +17,6 @@ export {
   type ReplaceUsesOptions,
 } from './edit/graph-editor.ts';
 export { type NameScheme, NameTable, numbered, suffixed } from './edit/names.ts';
-export type { Bytes, Numbers } from './content/bytes.ts';
-export { type ByteSource, type Content, StoredBytes } from './content/stored-bytes.ts';
 export { encodedSize, encodeModel } from './encode.ts';
 export * from './errors.ts';
 export { ambiguousLayer, listNames, unknownLayer } from './find-layer.ts';

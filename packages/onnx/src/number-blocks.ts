@@ -9,6 +9,9 @@ import { DataType } from './data-type.ts';
 import type { TensorProto } from './proto.ts';
 import { checkedContent, readNumbers } from './tensor-view.ts';
 
+/** Elements that are read from a file at once, if blocks are shorter. */
+const READ_AT_ONCE = 2 ** 16;
+
 export class NumberBlocks {
   #buffer = new Float32Array(0);
 
@@ -28,14 +31,18 @@ export class NumberBlocks {
   #forEachOfFloats(content: Content, length: number, visit: (block: Numbers, from: number) => void): void {
     const width = Float32Array.BYTES_PER_ELEMENT;
     const size = content.length / width;
-    const most = Math.min(length, size);
+    // Every read from a file costs a call, so several blocks are read at once.
+    const blocks = content instanceof StoredBytes ? Math.max(1, Math.floor(READ_AT_ONCE / length)) : 1;
+    const most = Math.min(length * blocks, size);
     if (this.#buffer.length < most) this.#buffer = new Float32Array(most);
     const buffer = new Uint8Array(this.#buffer.buffer);
     for (let from = 0; from < size; from += most) {
       const to = Math.min(size, from + most);
       if (content instanceof StoredBytes) content.readInto(buffer.subarray(0, (to - from) * width), from * width);
       else buffer.set(asArray(content).subarray(from * width, to * width));
-      visit(this.#buffer.subarray(0, to - from), from);
+      for (let at = from; at < to; at += length) {
+        visit(this.#buffer.subarray(at - from, Math.min(at + length, to) - from), at);
+      }
     }
   }
 }

@@ -55,7 +55,8 @@ export function copyTensorBytes(t: TensorProto, from: number, target: Uint8Array
     return;
   }
   const part = content.subarray(from, from + target.length);
-  if (part.length < target.length) throw new RangeError(`bytes ${from} to ${from + target.length} of ${content.length}`);
+  if (part.length < target.length)
+    throw new RangeError(`bytes ${from} to ${from + target.length} of ${content.length}`);
   target.set(asArray(part));
 }
 
@@ -188,4 +189,3 @@ const CONTENT_FIELDS = [
 export function attachContent(t: TensorProto, content: Content | undefined): void {
   (t as { rawData?: Content }).rawData = content;
 }
-

@@ -1,6 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { checkModel, createRandom, encodeModel, OnnxPruningError, parseModel, printModel, withContent } from '../src/index.ts';
+import {
+  checkModel,
+  createRandom,
+  encodeModel,
+  OnnxPruningError,
+  parseModel,
+  printModel,
+  withContent,
+} from '../src/index.ts';
 
 const tiny = readFileSync(join(__dirname, 'data', 'tiny-densenet-folded.onnx'));
 

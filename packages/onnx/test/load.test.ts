@@ -61,7 +61,8 @@ describe('loading', () => {
 
   it('does not copy weights', () => {
     const bytes = new Uint8Array(tiny);
-    expect((parseModel(bytes).graph.initializer[0]?.rawData as Uint8Array).buffer).toBe(bytes.buffer);
+    const rawData = parseModel(bytes).graph.initializer[0]!.rawData as Uint8Array;
+    expect(rawData.buffer).toBe(bytes.buffer);
   });
 });
 

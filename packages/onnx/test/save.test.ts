@@ -176,7 +176,11 @@ describe('external data', () => {
     await saveModel(sampleModel(), at('m.onnx'), { externalData: { location: 'weights.bin' } });
     expect(readdirSync(folder).sort()).toEqual(['m.onnx', 'weights.bin']);
     const model = await loadModel(at('m.onnx'));
-    model.graph.initializer[0] = withContent(model.graph.initializer[0]!, [1], new Uint8Array(Float32Array.of(42).buffer));
+    model.graph.initializer[0] = withContent(
+      model.graph.initializer[0]!,
+      [1],
+      new Uint8Array(Float32Array.of(42).buffer),
+    );
     await saveModel(model, at('n.onnx'));
     expect(readdirSync(folder).sort()).toEqual(['m.onnx', 'n.onnx', 'n.onnx.data', 'weights.bin']);
     const again = await loadModel(at('n.onnx'));

@@ -56,12 +56,7 @@ export function maskTensor(tensor: TensorProto, change: InitializerChange): Tens
 }
 
 /** A copy of a tensor's content in which what a change would remove is zero. */
-function zeroRemoved(
-  source: Bytes,
-  dims: readonly number[],
-  bits: number,
-  change: InitializerChange,
-): Uint8Array {
+function zeroRemoved(source: Bytes, dims: readonly number[], bits: number, change: InitializerChange): Uint8Array {
   const bytes = source.slice();
   for (const [axis, kept] of Object.entries(change.kept)) zeroAlong(bytes, dims, bits, Number(axis), () => kept);
   for (const [axis, groups] of Object.entries(change.keptPerGroup ?? {})) {

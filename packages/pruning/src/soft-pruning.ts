@@ -15,13 +15,7 @@ import {
   removalOf,
   termOf,
 } from '@onnx-pruning/depgraph';
-import {
-  constantTensors,
-  type Model,
-  OnnxPruningError,
-  replaceConstant,
-  type TensorProto,
-} from '@onnx-pruning/onnx';
+import { constantTensors, type Model, OnnxPruningError, replaceConstant, type TensorProto } from '@onnx-pruning/onnx';
 import { maskTensor } from './mask.ts';
 import { createPlan, initializerChanges, type Plan } from './plan.ts';
 

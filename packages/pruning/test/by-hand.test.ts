@@ -2,7 +2,15 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DependencyGraph, pruneConvInChannels, pruneConvOutChannels } from '@onnx-pruning/depgraph';
-import { encodeModel, GraphBuilder, type Model, parseModel, tensorBytes, tensorDims, withContent } from '@onnx-pruning/onnx';
+import {
+  encodeModel,
+  GraphBuilder,
+  type Model,
+  parseModel,
+  tensorBytes,
+  tensorDims,
+  withContent,
+} from '@onnx-pruning/onnx';
 import type { LayerKind } from '@onnx-pruning/ops';
 import { verify } from '@onnx-pruning/proof';
 import {

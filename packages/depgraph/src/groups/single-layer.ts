@@ -47,7 +47,9 @@ export function pruneLayerAlone(layer: Layer, fn: PruningTarget, idxs: readonly 
   if (emptied) throw emptied;
   removeChannels(analysis, removal);
   const known = new Set(model.graph.initializer.map(({ name }) => name));
-  const [changed, added] = [true, false].map((is) => alone.graph.initializer.filter(({ name }) => known.has(name) === is));
+  const [changed, added] = [true, false].map((is) =>
+    alone.graph.initializer.filter(({ name }) => known.has(name) === is),
+  );
   replaceConstants(model.graph, new Map(changed.map((tensor) => [tensor.name ?? '', tensor])));
   model.graph.initializer.push(...added);
   return layer;

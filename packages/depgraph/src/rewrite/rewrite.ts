@@ -19,7 +19,7 @@ import { constantInfo, inferNode, opsetOf, SymbolSource } from '../shapes/shapes
 import { KeptIndices } from '../terms/kept.ts';
 import { type LeafRemoval, SizesAfter } from '../terms/sizes-after.ts';
 import { type DimTerm, type Leaf, numericSize, originalSize } from '../terms/term.ts';
-import { type GatheredContent, gatherTensor } from './gather-tensor.ts';
+import { type GatheredContent, TensorGatherer } from './gather-tensor.ts';
 import { ResizeEdits } from './resize.ts';
 
 /** A request to remove channels that the graph cannot carry out. The model is unchanged. */
@@ -72,12 +72,13 @@ function survivorsOf(leaf: Leaf, kept: Int32Array | undefined): Int32Array | und
 
 function sliceConstants(analysis: Analysis, removal: LeafRemoval, staged: Staged): Set<string> {
   const kept = new KeptIndices({ size: numericSize, kept: (leaf) => removal.get(leaf) });
+  const gatherer = new TensorGatherer();
   const sliced = new Set<string>();
   for (const [name, tensor] of staged.constants) {
     const axes = analysis.terms.axes.get(name);
     if (!axes) continue;
     if (!axes.some((term) => kept.changes(term))) continue;
-    const { dims, bytes } = gatherKept(tensor, axes, kept);
+    const { dims, bytes } = gatherKept(gatherer, tensor, axes, kept);
     staged.constants.set(name, withContent(tensor, dims, bytes));
     sliced.add(name);
   }
@@ -85,16 +86,21 @@ function sliceConstants(analysis: Analysis, removal: LeafRemoval, staged: Staged
 }
 
 /** Gathers a tensor along all its axes; behind groups that keep different channels, group by group. */
-function gatherKept(tensor: TensorProto, axes: readonly DimTerm[], kept: KeptIndices): GatheredContent {
+function gatherKept(
+  gatherer: TensorGatherer,
+  tensor: TensorProto,
+  axes: readonly DimTerm[],
+  kept: KeptIndices,
+): GatheredContent {
   const apart = axes.findIndex((term) => kept.perGroup(term));
   const lists = axes.map((term) => (kept.perGroup(term) ? undefined : kept.of(term)));
-  if (apart < 0) return gatherTensor(tensor, lists);
+  if (apart < 0) return gatherer.gather(tensor, lists);
   const groups = kept.perGroup(axes[apart])!;
   const rows = lists[0] ?? Int32Array.from({ length: tensorDims(tensor)[0] }, (_, row) => row);
   const perGroup = tensorDims(tensor)[0] / groups.length;
   const pieces = groups.map((channels, g) => {
     const own = rows.filter((row) => Math.floor(row / perGroup) === g);
-    return gatherTensor(tensor, lists.with(0, own).with(apart, channels));
+    return gatherer.gather(tensor, lists.with(0, own).with(apart, channels));
   });
   const dims = pieces[0].dims.with(0, rows.length);
   return { dims, bytes: Buffer.concat(pieces.map((piece) => piece.bytes)) };

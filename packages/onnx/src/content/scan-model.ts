@@ -80,48 +80,43 @@ class Scanner {
       if (end > copied) this.#parts.push(this.#file.copy(copied, end));
       length += end - copied;
     };
-    for (let at = from; at < to; ) {
-      const tag = this.#file.varint(at, to);
-      const lengthAt = tag.end;
-      const end = this.#endOf(tag, to);
-      if (tag.value % 8 === DELIMITED) {
-        const start = this.#file.varint(lengthAt, to).end;
-        const field = Math.floor(tag.value / 8);
-        const nested = FOLLOWED.get(name)?.get(field);
-        const isRaw = name === 'TensorProto' && field === RAW_DATA;
-        if (end - start >= this.#keep && (isRaw || nested !== undefined)) {
-          copy(lengthAt);
-          copied = end;
-          length += isRaw ? this.#leaveOut(start, end) : this.#nested(nested ?? '', start, end);
-        }
+    const file = this.#file;
+    file.at = from;
+    while (file.at < to) {
+      const tag = file.varint(to);
+      const wireType = tag % 8;
+      const lengthAt = file.at;
+      if (wireType !== DELIMITED) {
+        file.at = this.#endOfNumber(wireType, to);
+        continue;
       }
-      at = end;
+      const size = file.varint(to);
+      const start = file.at;
+      const end = start + size;
+      if (end > to) throw new Misfit();
+      const field = Math.floor(tag / 8);
+      const nested = FOLLOWED.get(name)?.get(field);
+      const isRaw = name === 'TensorProto' && field === RAW_DATA;
+      if (size >= this.#keep && (isRaw || nested !== undefined)) {
+        copy(lengthAt);
+        copied = end;
+        length += isRaw ? this.#leaveOut(start, end) : this.#nested(nested ?? '', start, end);
+      }
+      file.at = end;
     }
     copy(to);
     return length;
   }
 
-  #endOf(tag: Varint, to: number): number {
-    const end = this.#wireEnd(tag, to);
-    if (end > to) throw new Misfit();
-    return end;
-  }
-
-  #wireEnd({ value, end }: Varint, to: number): number {
-    switch (value % 8) {
-      case VARINT:
-        return this.#file.varint(end, to).end;
-      case FIXED_64:
-        return end + 8;
-      case FIXED_32:
-        return end + 4;
-      case DELIMITED: {
-        const length = this.#file.varint(end, to);
-        return length.end + length.value;
-      }
-      default:
-        throw new Misfit();
+  #endOfNumber(wireType: number, to: number): number {
+    const file = this.#file;
+    if (wireType === VARINT) {
+      file.varint(to);
+      return file.at;
     }
+    const end = file.at + (wireType === FIXED_64 ? 8 : 4);
+    if ((wireType !== FIXED_64 && wireType !== FIXED_32) || end > to) throw new Misfit();
+    return end;
   }
 
   #leaveOut(start: number, end: number): number {
@@ -147,11 +142,6 @@ class Scanner {
   }
 }
 
-interface Varint {
-  readonly value: number;
-  readonly end: number;
-}
-
 const LONGEST_VARINT = 10;
 
 function encodeVarint(value: number): Uint8Array {
@@ -164,8 +154,9 @@ function encodeVarint(value: number): Uint8Array {
 
 const WINDOW = 2 ** 16;
 
-/** A stretch of the file that was read last. */
+/** A position in the file, and the stretch of it that was read last. */
 class Window {
+  at = 0;
   readonly #source: ByteSource;
   readonly #buffer: Uint8Array;
   #from = 0;
@@ -176,13 +167,13 @@ class Window {
     this.#buffer = new Uint8Array(Math.min(WINDOW, source.size));
   }
 
-  /** @throws Misfit when it does not end before `limit` */
-  varint(at: number, limit: number): Varint {
+  /** Reads a number and moves behind it. @throws Misfit when it does not end before `limit` */
+  varint(limit: number): number {
     let value = 0;
-    for (let i = 0; i < LONGEST_VARINT && at + i < limit; i++) {
-      const byte = this.#byte(at + i);
+    for (let i = 0; i < LONGEST_VARINT && this.at < limit; i++) {
+      const byte = this.#byte(this.at++);
       value += (byte & 127) * 2 ** (7 * i);
-      if (byte < 128) return { value, end: at + i + 1 };
+      if (byte < 128) return value;
     }
     throw new Misfit();
   }

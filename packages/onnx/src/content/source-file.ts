@@ -2,7 +2,7 @@
  * A file that models read their tensors from, for as long as they live. The file stays open, so that it may be replaced or
  * deleted meanwhile, by saving over it too. One that was written to in place is noticed: wrong bytes are never given.
  */
-import { closeSync, fstatSync, openSync, readSync, type BigIntStats } from 'node:fs';
+import { type BigIntStats, closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { ModelFileError } from '../errors.ts';
 import type { ByteSource } from './stored-bytes.ts';
 

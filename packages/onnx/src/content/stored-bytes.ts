@@ -2,7 +2,7 @@
  * Tensor content that stays where it is, in a file, and is read in ranges when it is asked for. Knows no file system: a
  * source is whatever gives bytes at a position.
  */
-import { type Bytes, asArray } from './bytes.ts';
+import { asArray, type Bytes } from './bytes.ts';
 
 /** Something that holds bytes which never change. */
 export interface ByteSource {
