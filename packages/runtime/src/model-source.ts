@@ -6,7 +6,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { encodeReferring, Model, saveModel, unchangedFile } from '@onnx-pruning/onnx';
+import { encodeReferring, Model, type ReferringModel, SaveError, saveModel, unchangedFile } from '@onnx-pruning/onnx';
 
 /** A model in memory, the bytes of an ONNX file, or the path of one. */
 export type ModelSource = Model | Uint8Array | string;
@@ -33,15 +33,28 @@ export interface PrepareOptions {
   readonly asFile?: boolean;
 }
 
-/** @throws SaveError when the temporary folder cannot be written */
+/** Protobuf cannot hold more. */
+const LARGEST_MESSAGE = 2 ** 31 - 1;
+
+/** @throws SaveError when the model needs a temporary file and the temporary folder cannot hold it */
 export async function prepareModel(model: ModelSource, options: PrepareOptions = {}): Promise<PreparedModel> {
   if (!(model instanceof Model)) return ready(model);
   const path = unchangedFile(model);
   if (path !== undefined) return ready(path);
   if (options.asFile === true) return temporaryFile(model);
   const referring = encodeReferring(model);
-  if (referring.size > (options.largest ?? LARGEST_IN_BYTES)) return temporaryFile(model);
-  return ready(referring.bytes(), referring.folder === undefined ? {} : { [DATA_FOLDER]: referring.folder });
+  if (referring.size <= (options.largest ?? LARGEST_IN_BYTES)) return inBytes(referring);
+  try {
+    return await temporaryFile(model);
+  } catch (error) {
+    // A second copy in memory is better than none on a full disk.
+    if (error instanceof SaveError && referring.size <= LARGEST_MESSAGE) return inBytes(referring);
+    throw error;
+  }
+}
+
+function inBytes({ folder, bytes }: ReferringModel): PreparedModel {
+  return ready(bytes(), folder === undefined ? {} : { [DATA_FOLDER]: folder });
 }
 
 function ready(source: Uint8Array | string, config: Readonly<Record<string, string>> = {}): PreparedModel {
