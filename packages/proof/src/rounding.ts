@@ -1,0 +1,62 @@
+/**
+ * The rounding that a model itself shows: the reference beside copies of it whose weights and inputs are off by the last
+ * bit. Where large terms cancel, such a copy is as far from the reference as a correct model may be. It must not judge.
+ */
+import {
+  constantTensors,
+  createRandom,
+  DataType,
+  makeTensor,
+  type Model,
+  readNumbers,
+  replaceConstant,
+  tensorDims,
+} from '@onnx-pruning/onnx';
+import { makeValue, type TensorValue, type TensorValues, valueNumbers } from '@onnx-pruning/runtime';
+import type { Rounding } from './compare.ts';
+import { SliceMaxima } from './slices.ts';
+
+/** Units in the last place of each type: twice the relative error of one rounding. */
+const LAST_PLACE: ReadonlyMap<number, number> = new Map([
+  [DataType.DOUBLE, 2 ** -52],
+  [DataType.FLOAT, 2 ** -23],
+  [DataType.FLOAT16, 2 ** -10],
+]);
+/** How many times the rounding seen in a few samples a right model may be off. */
+const MARGIN = 8;
+/** Slices of fewer elements are too small a sample of rounding. */
+const SAMPLE = 16;
+
+/** A copy of the model with every weight off by about one unit in the last place. */
+export function perturbedModel(model: Model, seed: number): Model {
+  const copy = model.clone();
+  const random = createRandom(seed);
+  for (const [name, tensor] of constantTensors(copy.graph)) {
+    const last = LAST_PLACE.get(tensor.dataType ?? 0);
+    if (last === undefined) continue;
+    const numbers = Float64Array.from(readNumbers(tensor), (x) => x * (1 + last * (2 * random.next() - 1)));
+    replaceConstant(copy.graph, name, makeTensor(name, tensor.dataType!, tensorDims(tensor), numbers));
+  }
+  return copy;
+}
+
+/** The same for inputs. */
+export function perturbedFeeds(feeds: TensorValues, seed: number): TensorValues {
+  const random = createRandom(seed);
+  const perturbed = ([name, value]: [string, TensorValue]): [string, TensorValue] => {
+    const last = LAST_PLACE.get(value.dataType);
+    if (last === undefined) return [name, value];
+    const numbers = Float64Array.from(valueNumbers(value), (x) => x * (1 + last * (2 * random.next() - 1)));
+    return [name, makeValue(value.dataType, value.dims, numbers)];
+  };
+  return Object.fromEntries(Object.entries(feeds).map(perturbed));
+}
+
+/** The rounding of every element of a value, from samples of it with perturbed weights. */
+export function roundingOf(reference: TensorValue, samples: readonly TensorValue[]): Rounding {
+  const right = valueNumbers(reference);
+  const others = samples.filter((sample) => sample.dims.join() === reference.dims.join()).map(valueNumbers);
+  const largest = (i: number): number => others.reduce((most, other) => Math.max(most, Math.abs(other[i]! - right[i]!)), 0);
+  const maxima = new SliceMaxima(reference.dims, largest, SAMPLE);
+  return (index) => MARGIN * maxima.at(index);
+}
