@@ -20,6 +20,8 @@ export interface Checkpoints {
   /** Values to compare or to look at, in graph order; graph outputs aside. */
   readonly values: readonly string[];
   readonly readings: readonly Reading[];
+  /** Weights that the graph computes from rewritten ones: what nodes that depend on an input read of them. */
+  readonly computed: readonly string[];
   /** Values that depend on an input of the graph. */
   readonly dependent: ReadonlySet<string>;
   /** The node that makes each value. */
@@ -49,6 +51,8 @@ export function checkpointsOf(planned: PlannedRemoval): Checkpoints {
     [...consumptions, ...mixings].filter((at) => isPruned(planned, axesOf(planned, at.node.input[at.input] ?? '')[at.axis])).map((at) => at.node),
   );
   const values = new Set<string>();
+  const computed = new Set<string>();
+  const outputs = new Set(model.graph.output.map(({ name }) => name));
   for (const node of nodes) {
     for (const name of node.output) producers.set(name, node);
     const inputs = inputsOf(node);
@@ -56,6 +60,9 @@ export function checkpointsOf(planned: PlannedRemoval): Checkpoints {
     const dynamic = inputs.filter((name) => dependent.has(name));
     if (dynamic.length > 0) for (const name of node.output) dependent.add(name);
     if (weights.length > 0 && dynamic.length === 0) for (const name of node.output) carried.set(name, weights);
+    for (const name of dynamic.length > 0 ? inputs : node.output.filter((one) => outputs.has(one))) {
+      if (carried.has(name) && !constants.has(name) && isCompared(planned, name)) computed.add(name);
+    }
     if (weights.length === 0 && !overPruned.has(node)) continue;
     const around = [...inputs, ...node.output].filter((name) => name !== '' && !constants.has(name));
     for (const name of around) values.add(name);
@@ -66,6 +73,7 @@ export function checkpointsOf(planned: PlannedRemoval): Checkpoints {
   return {
     values: fetched,
     readings: rewritten.map((initializer) => ({ initializer, nodes: readings.get(initializer)! })),
+    computed: [...computed].filter((name) => isFetched(planned, name, producers)),
     dependent,
     producers,
   };

@@ -11,6 +11,7 @@ import type { Plan, PlanOptions } from '@onnx-pruning/pruning';
 import type { SessionOptions, TensorValues } from '@onnx-pruning/runtime';
 import { checkpointsOf } from './checkpoints.ts';
 import type { CompareOptions, Comparison, OutputComparison } from './compare.ts';
+import { checkComputedWeights } from './computed-weights.ts';
 import { type DrawOptions, drawsOf } from './draws.ts';
 import { checkRuns, type DynamicResult } from './dynamic-check.ts';
 import { unexercised } from './exercise.ts';
@@ -72,7 +73,9 @@ export async function verify(
   const session: SessionOptions = { graphOptimization: 'disabled', ...sessionOptions(options) };
   const { draws, resized } = drawsOf(original, plan, drawOptions(options));
   const result = await checkRuns({ planned, reference, pruned, checkpoints, draws, resized, tolerance, session });
-  return summary({ inFile, inexact, result: kept(result, pruned, options), idle: unexercised(checkpoints, result) });
+  const computed = await checkComputedWeights(planned, pruned, checkpoints, draws[0]!.feeds, { tolerance, session });
+  const all = { ...kept(result, pruned, options), intermediates: [...result.intermediates, ...computed] };
+  return summary({ inFile, inexact, result: all, idle: unexercised(checkpoints, result) });
 }
 
 const sessionOptions = ({
