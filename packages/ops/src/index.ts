@@ -12,6 +12,7 @@ export {
   subDims,
 } from './dims.ts';
 export { NEWEST_OPSET, OLDEST_OPSET } from './opsets.ts';
+export { drawsRandomNumbers } from './randomness.ts';
 export * from './record.ts';
 export { DuplicateOperatorError, OperatorRegistry } from './registry.ts';
 export { standardOperators } from './standard.ts';

@@ -5,6 +5,7 @@
  */
 import { gatherAxes } from '@onnx-pruning/depgraph';
 import { bitsPerElement, DataType, type NodeProto, outerReferences, subgraphs } from '@onnx-pruning/onnx';
+import { drawsRandomNumbers } from '@onnx-pruning/ops';
 import { isCarried, modelInputs, type TensorValue } from '@onnx-pruning/runtime';
 import { rewrittenConstants } from './expected-weights.ts';
 import { axesOf, elemTypeOf, groupAxis, isPruned, type PlannedRemoval } from './planned-removal.ts';
@@ -63,8 +64,9 @@ export function checkpointsOf(planned: PlannedRemoval): Checkpoints {
     for (const name of dynamic.length > 0 ? inputs : node.output.filter((one) => outputs.has(one))) {
       if (carried.has(name) && !constants.has(name) && isCompared(planned, name)) computed.add(name);
     }
-    if (weights.length === 0 && !overPruned.has(node)) continue;
-    const around = [...inputs, ...node.output].filter((name) => name !== '' && !constants.has(name));
+    const isRandom = drawsRandomNumbers(node, constants);
+    if (weights.length === 0 && !overPruned.has(node) && !isRandom) continue;
+    const around = [...inputs, ...(isRandom ? [] : node.output)].filter((name) => name !== '' && !constants.has(name));
     for (const name of around) values.add(name);
     if (dynamic.length === 0) continue;
     for (const weight of weights) readings.get(weight)!.push({ inputs: dynamic, outputs: node.output.filter((name) => name !== '') });
@@ -131,6 +133,12 @@ export function comparedPieces(
     reference: gathered(reference, lists.with(outer, Int32Array.of(g)).with(axis, list)),
     candidate: gathered(candidate, lists.map((_, a) => (a === outer ? Int32Array.of(g) : undefined))),
   }));
+}
+
+/** A value of the original, gathered to the channels that stay. Groups must keep the same ones. */
+export function keptPart(planned: PlannedRemoval, name: string, value: TensorValue): TensorValue {
+  const lists = axesOf(planned, name).map((term) => (isPruned(planned, term) ? planned.kept.of(term) : undefined));
+  return gathered(value, lists);
 }
 
 function gathered(value: TensorValue, lists: readonly (Int32Array | undefined)[]): TensorValue {

@@ -19,6 +19,7 @@ import {
 import { type Checkpoints, comparedPieces, isCompared } from './checkpoints.ts';
 import { compareOutput, type OutputComparison } from './compare.ts';
 import type { Draw } from './draws.ts';
+import { drawNoise } from './noise.ts';
 import type { PlannedRemoval } from './planned-removal.ts';
 import { perturbedFeeds, perturbedModel, roundingOf } from './rounding.ts';
 import type { Tolerance } from './tolerance.ts';
@@ -47,6 +48,8 @@ export interface DynamicResult {
   readonly notes: readonly string[];
 }
 
+type BothFeeds = Awaited<ReturnType<typeof drawNoise>>;
+
 export interface DynamicParts {
   readonly planned: PlannedRemoval;
   readonly reference: Model;
@@ -56,15 +59,19 @@ export interface DynamicParts {
   readonly resized: readonly Draw[];
   readonly tolerance?: Tolerance;
   readonly session: SessionOptions;
+  /** Values of random operators, which are inputs of both models here. */
+  readonly noise: readonly string[];
 }
 
 /** @throws SessionError when a model does not load, or does not run at the sizes asked for */
 export async function checkRuns(parts: DynamicParts): Promise<DynamicResult> {
   const { reference, pruned, checkpoints, session } = parts;
   const outputs = reference.graph.output.map(({ name = '' }) => name);
-  const names = [...new Set([...outputs, ...checkpoints.values])];
+  const made = new Set(pruned.graph.node.flatMap((node) => node.output));
+  const values = checkpoints.values.filter((name) => made.has(name) && !parts.noise.includes(name));
+  const names = [...new Set([...outputs, ...values])];
   return withSession(withOutputs(reference, names), session, (right) =>
-    withSession(withOutputs(pruned, names), session, (asked) => new DynamicCheck(parts, right, asked, outputs).run()),
+    withSession(withOutputs(pruned, names.filter((name) => made.has(name) || outputs.includes(name))), session, (asked) => new DynamicCheck({ ...parts, checkpoints: { ...checkpoints, values } }, right, asked, outputs).run()),
   );
 }
 
@@ -96,7 +103,7 @@ class DynamicCheck {
     const candidates: TensorValues[] = [];
     for (const draw of draws) {
       const found = new Map<string, Seen>(Object.entries(draw.feeds).map(([name, value]) => [name, look(value)]));
-      candidates.push(await this.#compare(draw.feeds, found));
+      candidates.push(await this.#compare(await this.#feedsOf(draw.feeds), found));
       seen.push(found);
     }
     const of = (isOutput: boolean) =>
@@ -104,9 +111,13 @@ class DynamicCheck {
     return { outputs: of(true), intermediates: of(false), seen, draws, candidates, notes };
   }
 
+  #feedsOf(feeds: TensorValues): ReturnType<typeof drawNoise> {
+    return drawNoise(this.#parts.planned, this.#parts.noise, feeds, this.#parts.session);
+  }
+
   async #accepts({ feeds }: Draw): Promise<boolean> {
     try {
-      await this.#reference.run(feeds, this.#outputs);
+      await this.#reference.run((await this.#feedsOf(feeds)).reference, this.#outputs);
       return true;
     } catch (error) {
       if (error instanceof SessionError) return false;
@@ -115,10 +126,10 @@ class DynamicCheck {
   }
 
   /** Compares every value on one draw, so many at a time; returns the candidate's outputs. */
-  async #compare(feeds: TensorValues, seen: Map<string, Seen>): Promise<TensorValues> {
+  async #compare(feeds: BothFeeds, seen: Map<string, Seen>): Promise<TensorValues> {
     let rest = [...this.#parts.checkpoints.values].filter((name) => !this.#outputs.includes(name));
     const outputs = await this.#compareSome(this.#outputs, feeds, seen);
-    const scale = scaleOf(this.#parts.planned, feeds);
+    const scale = scaleOf(this.#parts.planned, feeds.reference);
     while (rest.length > 0) {
       let bytes = 0;
       const count = rest.findIndex((name) => (bytes += 4 * scale(name)) > FETCH_BYTES);
@@ -129,9 +140,12 @@ class DynamicCheck {
     return outputs;
   }
 
-  async #compareSome(names: readonly string[], feeds: TensorValues, seen: Map<string, Seen>): Promise<TensorValues> {
+  async #compareSome(names: readonly string[], feeds: BothFeeds, seen: Map<string, Seen>): Promise<TensorValues> {
     if (names.length === 0) return {};
-    const [right, asked] = [await this.#reference.run(feeds, names), await this.#candidate.run(feeds, names)];
+    const [right, asked] = [
+      await this.#reference.run(feeds.reference, names),
+      await this.#candidate.run(feeds.candidate, names),
+    ];
     const doubtful: string[] = [];
     for (const name of names) {
       seen.set(name, look(asked[name]!));
@@ -140,7 +154,7 @@ class DynamicCheck {
       if (found.ok) this.#keep(found);
       else doubtful.push(name);
     }
-    if (doubtful.length > 0) await this.#judgeByRounding(doubtful, feeds, right, asked);
+    if (doubtful.length > 0) await this.#judgeByRounding(doubtful, feeds.reference, right, asked);
     return asked;
   }
 

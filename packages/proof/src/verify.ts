@@ -16,6 +16,7 @@ import { type DrawOptions, drawsOf } from './draws.ts';
 import { checkRuns, type DynamicResult } from './dynamic-check.ts';
 import { unexercised } from './exercise.ts';
 import { checkFile } from './file-check.ts';
+import { noiseOf, withNoiseAsInput } from './noise.ts';
 import { plannedRemoval } from './planned-removal.ts';
 import { referenceOf } from './reference-model.ts';
 import { checkWeights } from './weights.ts';
@@ -68,14 +69,25 @@ export async function verify(
   const inexact = [...new Set(plan.groups.flatMap((group) => group.inexact))];
   if (parts === 'file') return summary({ inFile, inexact });
   const checkpoints = checkpointsOf(planned);
-  const reference = referenceOf(planned);
+  const { names: noise, hidden } = noiseOf(original);
+  const reference = withNoiseAsInput(planned, referenceOf(planned), noise);
   // Numeric differences must come from the models, not from the fusions that onnxruntime chose for one of them.
   const session: SessionOptions = { graphOptimization: 'disabled', ...sessionOptions(options) };
   const { draws, resized } = drawsOf(original, plan, drawOptions(options));
-  const result = await checkRuns({ planned, reference, pruned, checkpoints, draws, resized, tolerance, session });
+  const result = await checkRuns({
+    planned,
+    reference,
+    pruned: withNoiseAsInput(planned, pruned, noise),
+    checkpoints,
+    draws,
+    resized,
+    tolerance,
+    session,
+    noise,
+  });
   const computed = await checkComputedWeights(planned, pruned, checkpoints, draws[0]!.feeds, { tolerance, session });
   const all = { ...kept(result, pruned, options), intermediates: [...result.intermediates, ...computed] };
-  return summary({ inFile, inexact, result: all, idle: unexercised(checkpoints, result) });
+  return summary({ inFile, inexact, result: all, idle: [...hidden, ...unexercised(checkpoints, result)] });
 }
 
 const sessionOptions = ({
