@@ -8,8 +8,8 @@ import {
   constantTensors,
   createRandom,
   DataType,
-  makeTensor,
   type Model,
+  makeTensor,
   type Random,
   readNumbers,
   replaceConstant,
@@ -95,7 +95,14 @@ async function outcome(original: Model, model: Model, plan: Plan, options: Verif
   }
 }
 
-async function sabotage(original: Model, right: Model, plan: Plan, seed: number, options: VerifyOptions, tally: Tally): Promise<void> {
+async function sabotage(
+  original: Model,
+  right: Model,
+  plan: Plan,
+  seed: number,
+  options: VerifyOptions,
+  tally: Tally,
+): Promise<void> {
   for (const change of [changeNumber, changeIndex, changeSize]) {
     const model = right.clone();
     const what = change(model, plan, createRandom(seed));
@@ -110,14 +117,22 @@ async function sabotage(original: Model, right: Model, plan: Plan, seed: number,
 async function main(): Promise<void> {
   const text = (value: string) => ({ type: 'string', default: value }) as const;
   const { values } = parseArgs({
-    options: { models: text(''), ratios: text('0.1,0.3,0.5,0.7,0.9'), seeds: text('20'), changes: text('2'), help: { type: 'boolean', default: false } },
+    options: {
+      models: text(''),
+      ratios: text('0.1,0.3,0.5,0.7,0.9'),
+      seeds: text('20'),
+      changes: text('2'),
+      help: { type: 'boolean', default: false },
+    },
   });
   if (values.help) return void process.stdout.write(`${USAGE}\n`);
   const total: Tally = { checks: 0, alarms: [], changes: 0, missed: [], runsOnly: 0 };
   for (const info of listSkeletons().filter(({ name }) => name.includes(values.models))) {
     const original = await loadSkeleton(info.name);
     const dims = original.graph.input[0]!.type?.tensorType?.shape?.dim ?? [];
-    const sizes = Object.fromEntries(dims.flatMap(({ dimParam }, axis) => (dimParam ? [[dimParam, info.input[axis]!]] : [])));
+    const sizes = Object.fromEntries(
+      dims.flatMap(({ dimParam }, axis) => (dimParam ? [[dimParam, info.input[axis]!]] : [])),
+    );
     for (const ratio of values.ratios.split(',').map(Number)) {
       const model = original.clone();
       const pruner = new BasePruner(model, { importance: new GroupMagnitudeImportance(), pruningRatio: ratio });
@@ -126,9 +141,11 @@ async function main(): Promise<void> {
       for (let seed = 0; seed < Number(values.seeds); seed++) {
         const found = await verify(original, model, plan, { dims: sizes, seed });
         total.checks++;
-        if (found.verdict !== 'holds') total.alarms.push(`${info.name} ${ratio} seed ${seed}: ${found.verdict}, ${found.reasons[0]}`);
+        if (found.verdict !== 'holds')
+          total.alarms.push(`${info.name} ${ratio} seed ${seed}: ${found.verdict}, ${found.reasons[0]}`);
       }
-      for (let seed = 0; seed < Number(values.changes); seed++) await sabotage(original, model, plan, seed, { dims: sizes }, total);
+      for (let seed = 0; seed < Number(values.changes); seed++)
+        await sabotage(original, model, plan, seed, { dims: sizes }, total);
     }
     process.stderr.write(`${info.name}: ${total.alarms.length} alarms in ${total.checks} checks so far\n`);
   }

@@ -11,8 +11,8 @@ export {
   sameDim,
   subDims,
 } from './dims.ts';
-export { NEWEST_OPSET, OLDEST_OPSET } from './opsets.ts';
 export { type IndexReading, indexReading, integersPass } from './integer-inputs.ts';
+export { NEWEST_OPSET, OLDEST_OPSET } from './opsets.ts';
 export { drawsRandomNumbers } from './randomness.ts';
 export * from './record.ts';
 export { DuplicateOperatorError, OperatorRegistry } from './registry.ts';

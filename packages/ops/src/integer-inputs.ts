@@ -51,7 +51,8 @@ export function indexReading(node: NodeProto): IndexReading | undefined {
 export function integersPass(node: NodeProto, input: number): 'same' | 'plus' | undefined {
   if (!isStandard(node)) return undefined;
   if (node.opType === 'Add') return 'plus';
-  if (node.opType === 'Where' || node.opType === 'Gather') return (node.opType === 'Where') === input > 0 ? 'same' : undefined;
+  if (node.opType === 'Where' || node.opType === 'Gather')
+    return (node.opType === 'Where') === input > 0 ? 'same' : undefined;
   const everyInput = node.opType === 'Concat' || node.opType === 'Max' || node.opType === 'Min';
   return PASSING.has(node.opType ?? '') && (input === 0 || everyInput) ? 'same' : undefined;
 }

@@ -1,5 +1,5 @@
 /** Operators whose results are drawn anew in every run (ONNX specification): two models that hold them agree only by chance. */
-import { attrInt, type NodeProto, type TensorProto, readNumbers } from '@onnx-pruning/onnx';
+import { attrInt, type NodeProto, readNumbers, type TensorProto } from '@onnx-pruning/onnx';
 
 const RANDOM: ReadonlySet<string> = new Set([
   'Bernoulli',

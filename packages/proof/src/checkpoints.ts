@@ -49,7 +49,9 @@ export function checkpointsOf(planned: PlannedRemoval): Checkpoints {
   const readings = new Map<string, { inputs: string[]; outputs: string[] }[]>(rewritten.map((name) => [name, []]));
   const { consumptions, mixings } = graph.analysis.terms;
   const overPruned = new Set(
-    [...consumptions, ...mixings].filter((at) => isPruned(planned, axesOf(planned, at.node.input[at.input] ?? '')[at.axis])).map((at) => at.node),
+    [...consumptions, ...mixings]
+      .filter((at) => isPruned(planned, axesOf(planned, at.node.input[at.input] ?? '')[at.axis]))
+      .map((at) => at.node),
   );
   const values = new Set<string>();
   const computed = new Set<string>();
@@ -69,7 +71,8 @@ export function checkpointsOf(planned: PlannedRemoval): Checkpoints {
     const around = [...inputs, ...(isRandom ? [] : node.output)].filter((name) => name !== '' && !constants.has(name));
     for (const name of around) values.add(name);
     if (dynamic.length === 0) continue;
-    for (const weight of weights) readings.get(weight)!.push({ inputs: dynamic, outputs: node.output.filter((name) => name !== '') });
+    for (const weight of weights)
+      readings.get(weight)!.push({ inputs: dynamic, outputs: node.output.filter((name) => name !== '') });
   }
   const fetched = [...values].filter((name) => isFetched(planned, name, producers));
   return {
@@ -84,7 +87,9 @@ export function checkpointsOf(planned: PlannedRemoval): Checkpoints {
 /** Feeds are known already; and what onnxruntime-node cannot pass out cannot be looked at. */
 function isFetched(planned: PlannedRemoval, name: string, producers: ReadonlyMap<string, NodeProto>): boolean {
   const info = planned.graph.analysis.shapes.values.get(name);
-  return producers.has(name) && info?.dims !== undefined && isCarried(info.elemType) && info.elemType !== DataType.STRING;
+  return (
+    producers.has(name) && info?.dims !== undefined && isCarried(info.elemType) && info.elemType !== DataType.STRING
+  );
 }
 
 /**
@@ -125,13 +130,18 @@ export function comparedPieces(
   candidate: TensorValue,
 ): { reference: TensorValue; candidate: TensorValue }[] {
   const axes = axesOf(planned, name);
-  const lists = axes.map((term) => (typeof term.size !== 'number' || planned.kept.perGroup(term) ? undefined : planned.kept.of(term)));
+  const lists = axes.map((term) =>
+    typeof term.size !== 'number' || planned.kept.perGroup(term) ? undefined : planned.kept.of(term),
+  );
   const grouped = groupedAxis(planned, name);
   if (!grouped) return [{ reference: gathered(reference, lists), candidate }];
   const { axis, outer, perGroup } = grouped;
   return perGroup.map((list, g) => ({
     reference: gathered(reference, lists.with(outer, Int32Array.of(g)).with(axis, list)),
-    candidate: gathered(candidate, lists.map((_, a) => (a === outer ? Int32Array.of(g) : undefined))),
+    candidate: gathered(
+      candidate,
+      lists.map((_, a) => (a === outer ? Int32Array.of(g) : undefined)),
+    ),
   }));
 }
 
@@ -148,5 +158,9 @@ function gathered(value: TensorValue, lists: readonly (Int32Array | undefined)[]
   const raw = gatherAxes({ bytes, dims: value.dims, bits: bitsPerElement(value.dataType) }, lists);
   const owned = raw.bytes.byteOffset % 8 === 0 ? raw.bytes : raw.bytes.slice();
   const Data = data.constructor as Float32ArrayConstructor;
-  return { dataType: value.dataType, dims: raw.dims, data: new Data(owned.buffer, owned.byteOffset, owned.byteLength / Data.BYTES_PER_ELEMENT) };
+  return {
+    dataType: value.dataType,
+    dims: raw.dims,
+    data: new Data(owned.buffer, owned.byteOffset, owned.byteLength / Data.BYTES_PER_ELEMENT),
+  };
 }

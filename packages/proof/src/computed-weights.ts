@@ -25,7 +25,9 @@ export async function checkComputedWeights(
   return computed.flatMap((name) =>
     comparedPieces(planned, name, right[name]!, asked[name]!).map(({ reference, candidate }) => {
       const found = compareOutput(name, reference, candidate, options.tolerance);
-      return found.ok ? found : { ...found, reason: `a kept weight that the graph computes has changed: ${found.reason}` };
+      return found.ok
+        ? found
+        : { ...found, reason: `a kept weight that the graph computes has changed: ${found.reason}` };
     }),
   );
 }

@@ -17,20 +17,26 @@ export interface Draw {
   readonly optional: boolean;
 }
 
-const isList = (feeds: TensorValues | readonly TensorValues[]): feeds is readonly TensorValues[] => Array.isArray(feeds);
+const isList = (feeds: TensorValues | readonly TensorValues[]): feeds is readonly TensorValues[] =>
+  Array.isArray(feeds);
 
 /** Draws at the sizes asked for, then one at other sizes for every list of fall-backs: the first that runs counts. */
 export function drawsOf(model: Model, plan: Plan, options: DrawOptions): { draws: Draw[]; resized: Draw[] } {
   const { feeds, seed = 0, ...random } = options;
   const given = feeds === undefined ? [] : isList(feeds) ? feeds : [feeds];
   if (given.length > 1) return { draws: given.map((one) => ({ feeds: one, optional: false })), resized: [] };
-  const drawn = [seed, seed + 1].map((s) => randomInputs(model, { ...random, seed: s, ...(given[0] ? { dims: dimsOf(given[0]), batch: undefined } : {}) }));
+  const drawn = [seed, seed + 1].map((s) =>
+    randomInputs(model, { ...random, seed: s, ...(given[0] ? { dims: dimsOf(given[0]), batch: undefined } : {}) }),
+  );
   const draws = [given[0] ?? drawn[0]!, drawn[1]!].map((one) => ({ feeds: one, optional: false }));
   if (modelInputs(model).length === 0) return { draws: draws.slice(0, 1), resized: [] };
   const shapes = given.length > 0 ? [] : otherShapes(model, plan, dimsOf(drawn[0]!));
   return {
     draws,
-    resized: shapes.map((dims) => ({ feeds: randomInputs(model, { ...random, batch: undefined, dims, seed: seed + 2 }), optional: true })),
+    resized: shapes.map((dims) => ({
+      feeds: randomInputs(model, { ...random, batch: undefined, dims, seed: seed + 2 }),
+      optional: true,
+    })),
   };
 }
 
@@ -54,17 +60,18 @@ function otherShapes(model: Model, plan: Plan, dims: Shapes): Shapes[] {
     });
   }
   const variants = [(_: boolean) => true, (batch: boolean) => batch, (batch: boolean) => !batch];
-  const shapes = variants.map((varies): Shapes =>
-    Object.fromEntries(
-      inputs.map(({ name, dims: declared }) => [
-        name,
-        dims[name]!.map((size, axis) => {
-          const dim = declared?.[axis];
-          const symbol = typeof dim === 'string' ? symbols.get(keyOf(name, axis, dim)) : undefined;
-          return symbol && varies(symbol.batch) ? otherSize(symbol) : size;
-        }),
-      ]),
-    ),
+  const shapes = variants.map(
+    (varies): Shapes =>
+      Object.fromEntries(
+        inputs.map(({ name, dims: declared }) => [
+          name,
+          dims[name]!.map((size, axis) => {
+            const dim = declared?.[axis];
+            const symbol = typeof dim === 'string' ? symbols.get(keyOf(name, axis, dim)) : undefined;
+            return symbol && varies(symbol.batch) ? otherSize(symbol) : size;
+          }),
+        ]),
+      ),
   );
   const base = JSON.stringify(dims);
   const texts = shapes.map((one) => JSON.stringify(one));

@@ -4,11 +4,11 @@
  * see. It says what the runs have not exercised, and calls nothing proven.
  */
 import { createHash } from 'node:crypto';
-import { type Model } from '@onnx-pruning/onnx';
+import type { Model } from '@onnx-pruning/onnx';
 import {
   elementCount,
-  SessionError,
   type Session,
+  SessionError,
   type SessionOptions,
   type TensorValue,
   type TensorValues,
@@ -71,7 +71,14 @@ export async function checkRuns(parts: DynamicParts): Promise<DynamicResult> {
   const values = checkpoints.values.filter((name) => made.has(name) && !parts.noise.includes(name));
   const names = [...new Set([...outputs, ...values])];
   return withSession(withOutputs(reference, names), session, (right) =>
-    withSession(withOutputs(pruned, names.filter((name) => made.has(name) || outputs.includes(name))), session, (asked) => new DynamicCheck({ ...parts, checkpoints: { ...checkpoints, values } }, right, asked, outputs).run()),
+    withSession(
+      withOutputs(
+        pruned,
+        names.filter((name) => made.has(name) || outputs.includes(name)),
+      ),
+      session,
+      (asked) => new DynamicCheck({ ...parts, checkpoints: { ...checkpoints, values } }, right, asked, outputs).run(),
+    ),
   );
 }
 
@@ -176,7 +183,14 @@ class DynamicCheck {
       samples.push(await withSession(model, session, (one) => one.run(perturbedFeeds(feeds, seed), names)));
     }
     for (const name of names) {
-      this.#keep(this.#worstPiece(name, right[name]!, asked[name]!, samples.map((sample) => sample[name]!)));
+      this.#keep(
+        this.#worstPiece(
+          name,
+          right[name]!,
+          asked[name]!,
+          samples.map((sample) => sample[name]!),
+        ),
+      );
     }
   }
 
@@ -188,12 +202,22 @@ class DynamicCheck {
   ): OutputComparison {
     const { planned, tolerance } = this.#parts;
     const piecesOf = (value: TensorValue) =>
-      isCompared(planned, name) ? comparedPieces(planned, name, value, asked) : [{ reference: value, candidate: asked }];
+      isCompared(planned, name)
+        ? comparedPieces(planned, name, value, asked)
+        : [{ reference: value, candidate: asked }];
     const sampled = samples.map(piecesOf);
     const found = piecesOf(right).map(({ reference, candidate }, i) => {
-      const exact = !ArrayBuffer.isView(reference.data) || reference.data instanceof BigInt64Array || reference.data instanceof BigUint64Array;
+      const exact =
+        !ArrayBuffer.isView(reference.data) ||
+        reference.data instanceof BigInt64Array ||
+        reference.data instanceof BigUint64Array;
       const rounding =
-        samples.length === 0 || exact ? undefined : roundingOf(reference, sampled.map((pieces) => pieces[i]!.reference));
+        samples.length === 0 || exact
+          ? undefined
+          : roundingOf(
+              reference,
+              sampled.map((pieces) => pieces[i]!.reference),
+            );
       return compareOutput(name, reference, candidate, tolerance, rounding);
     });
     return found.reduce((worst, one) => (isWorse(one, worst) ? one : worst));
@@ -201,7 +225,8 @@ class DynamicCheck {
 
   #keep(found: OutputComparison): void {
     const before = this.#worst.get(found.name);
-    if (!before || isWorse(found, before)) this.#worst.set(found.name, { ...found, maxReference: Math.max(found.maxReference, before?.maxReference ?? 0) });
+    if (!before || isWorse(found, before))
+      this.#worst.set(found.name, { ...found, maxReference: Math.max(found.maxReference, before?.maxReference ?? 0) });
   }
 }
 
@@ -226,7 +251,9 @@ function look(value: TensorValue): Seen {
   const { data } = value;
   const dims = value.dims.join();
   if (!ArrayBuffer.isView(data)) return { digest: data.join('\n'), dims, finite: true, zero: false };
-  const digest = createHash('sha1').update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength)).digest('base64');
+  const digest = createHash('sha1')
+    .update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
+    .digest('base64');
   const numbers = valueNumbers(value);
   let finite = false;
   let zero = true;

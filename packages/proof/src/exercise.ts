@@ -15,7 +15,11 @@ export function unexercised(checkpoints: Checkpoints, { seen, outputs }: Dynamic
   const constants = outputs.flatMap(({ name }) => {
     if (!checkpoints.dependent.has(name) || variesInFront(checkpoints, seen, name)) return [];
     const values = seen.map((draw) => draw.get(name));
-    const what = values.every((one) => one?.zero) ? 'zero everywhere' : values.some((one) => one?.finite) ? 'the same for all inputs' : 'not a number anywhere';
+    const what = values.every((one) => one?.zero)
+      ? 'zero everywhere'
+      : values.some((one) => one?.finite)
+        ? 'the same for all inputs'
+        : 'not a number anywhere';
     return [`output '${name}' is ${what}, and so is what it is computed from`];
   });
   return [...weights, ...constants];
@@ -47,7 +51,11 @@ function varies(seen: readonly ReadonlyMap<string, Seen>[], name: string): boole
 }
 
 /** Whether the value varies over the inputs, or is computed from one that was looked at and does. */
-function variesInFront({ producers }: Checkpoints, seen: readonly ReadonlyMap<string, Seen>[], output: string): boolean {
+function variesInFront(
+  { producers }: Checkpoints,
+  seen: readonly ReadonlyMap<string, Seen>[],
+  output: string,
+): boolean {
   const visited = new Set<string>();
   const open = [output];
   const graphInputs = new Set<string>();

@@ -4,11 +4,7 @@
  * What does not change what a model computes (how numbers are stored, declared shapes of intermediate values, names of
  * nodes, documentation, metadata) may differ. It must not run models, and cannot see a mistake of the equations.
  */
-import {
-  constantTensors,
-  type Model,
-  type NodeProto,
-} from '@onnx-pruning/onnx';
+import { constantTensors, type Model, type NodeProto } from '@onnx-pruning/onnx';
 import { applyPlan } from '@onnx-pruning/pruning';
 import { checkGathered } from './expected-weights.ts';
 import type { PlannedRemoval } from './planned-removal.ts';
@@ -22,7 +18,11 @@ export function checkFile(planned: PlannedRemoval, pruned: Model): string[] {
   const expected = planned.original.clone();
   applyPlan(expected, planned.plan, planned.options);
   const names = matchNames(planned, expected, pruned);
-  const found = [...names.differences, ...checkConstants(expected, pruned, names.bound), ...checkInterface(expected, pruned)];
+  const found = [
+    ...names.differences,
+    ...checkConstants(expected, pruned, names.bound),
+    ...checkInterface(expected, pruned),
+  ];
   const gathered = found.length > 0 ? [] : checkGathered(planned, constantTensors(expected.graph));
   return [...found, ...gathered].slice(0, MOST_NAMED);
 }
@@ -63,7 +63,11 @@ function nodeDifference(
   other: NodeProto,
   bind: (name: string, other: string) => boolean,
 ): string | undefined {
-  if (node.opType !== other.opType || (node.domain ?? '') !== (other.domain ?? '') || node.overload !== other.overload) {
+  if (
+    node.opType !== other.opType ||
+    (node.domain ?? '') !== (other.domain ?? '') ||
+    node.overload !== other.overload
+  ) {
     return `expected ${node.opType}, found ${other.opType}`;
   }
   for (const side of ['input', 'output'] as const) {

@@ -6,8 +6,8 @@ import {
   constantTensors,
   createRandom,
   DataType,
-  makeTensor,
   type Model,
+  makeTensor,
   readNumbers,
   replaceConstant,
   tensorDims,
@@ -56,7 +56,8 @@ export function perturbedFeeds(feeds: TensorValues, seed: number): TensorValues 
 export function roundingOf(reference: TensorValue, samples: readonly TensorValue[]): Rounding {
   const right = valueNumbers(reference);
   const others = samples.filter((sample) => sample.dims.join() === reference.dims.join()).map(valueNumbers);
-  const largest = (i: number): number => others.reduce((most, other) => Math.max(most, Math.abs(other[i]! - right[i]!)), 0);
+  const largest = (i: number): number =>
+    others.reduce((most, other) => Math.max(most, Math.abs(other[i]! - right[i]!)), 0);
   const maxima = new SliceMaxima(reference.dims, largest, SAMPLE);
   return (index) => MARGIN * maxima.at(index);
 }

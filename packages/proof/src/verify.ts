@@ -98,9 +98,23 @@ const sessionOptions = ({
   graphOptimization = 'disabled',
   cpuNodes,
   config,
-}: VerifyOptions): SessionOptions => ({ executionProvider, deviceId, threads, logSeverity, graphOptimization, cpuNodes, config });
+}: VerifyOptions): SessionOptions => ({
+  executionProvider,
+  deviceId,
+  threads,
+  logSeverity,
+  graphOptimization,
+  cpuNodes,
+  config,
+});
 
-const drawOptions = ({ feeds, dims, batch, seed, ranges }: VerifyOptions): DrawOptions => ({ feeds, dims, batch, seed, ranges });
+const drawOptions = ({ feeds, dims, batch, seed, ranges }: VerifyOptions): DrawOptions => ({
+  feeds,
+  dims,
+  batch,
+  seed,
+  ranges,
+});
 
 /** Outputs whose shape is not the one that inference promises have failed, too. */
 function kept(result: DynamicResult, pruned: Model, options: VerifyOptions): DynamicResult {
@@ -156,16 +170,21 @@ export function assertVerified(verification: Verification): void {
   const { verdict, reasons } = verification;
   if (verdict === 'holds') return;
   if (verdict === 'inconclusive') {
-    throw new InconclusiveError('INCONCLUSIVE', 'the check is inconclusive: what was run does not show that the pruned model is right', {
-      actual: reasons.join('; '),
-      repair: 'Give real inputs (--inputs), or accept the result as it is (--allow-inconclusive).',
-    });
+    throw new InconclusiveError(
+      'INCONCLUSIVE',
+      'the check is inconclusive: what was run does not show that the pruned model is right',
+      {
+        actual: reasons.join('; '),
+        repair: 'Give real inputs (--inputs), or accept the result as it is (--allow-inconclusive).',
+      },
+    );
   }
   const failed = verification.outputs.find((output) => !output.ok) ?? verification.intermediates.find((one) => !one.ok);
   if (!failed) {
     throw new EquivalenceError('NOT_EQUIVALENT', 'the pruned model is not what the plan says', {
       actual: reasons.join('; '),
-      repair: 'Do not use the pruned file. Where nobody changed it, this is a mistake of the engine: report the model and the plan.',
+      repair:
+        'Do not use the pruned file. Where nobody changed it, this is a mistake of the engine: report the model and the plan.',
     });
   }
   throw new EquivalenceError('NOT_EQUIVALENT', 'the pruned model does not compute what the original does', {

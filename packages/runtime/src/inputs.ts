@@ -48,10 +48,7 @@ export function randomInputs(
   const random = createRandom(options.seed ?? 0);
   const ranges = { ...(isDeclaration(model) ? {} : Object.fromEntries(indexRanges(model))), ...options.ranges };
   return Object.fromEntries(
-    inputs.map((input) => [
-      input.name,
-      randomValue(input, dims.get(input.name)!, random, ranges[input.name]),
-    ]),
+    inputs.map((input) => [input.name, randomValue(input, dims.get(input.name)!, random, ranges[input.name])]),
   );
 }
 
