@@ -127,6 +127,8 @@ function distance(reference: TensorValue, candidate: TensorValue, rounding: Roun
     const gap = difference(right[i]!, asked[i]!);
     if (gap === 0) continue;
     if (gap > found.maxAbs) found.maxAbs = gap;
+    // The scale of a slice is at least that of the element: most need no closer look.
+    if (gap <= found.maxRel * Math.abs(right[i]!)) continue;
     const beyond = gap <= unit ? 0 : gap - rounding(i);
     const relative = beyond <= 0 ? 0 : beyond / (scales.at(i) || 1);
     if (relative > found.maxRel) Object.assign(found, { maxRel: relative, worst: i });

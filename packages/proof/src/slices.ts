@@ -21,14 +21,24 @@ export class SliceMaxima {
       return { stride, size, maxima: new Float64Array(size) };
     });
     this.#axes = axes.filter(({ size }) => size > 1 && count / size >= smallest);
+    const last = axes.at(-1);
+    const row = last?.size ?? 1;
+    const ofRows = this.#axes.filter((axis) => axis !== last);
+    const ofPlaces = last && this.#axes.includes(last) ? last.maxima : undefined;
     let whole = 0;
-    for (let i = 0; i < count; i++) {
-      const x = magnitude(i);
-      if (!(x < Infinity)) continue;
-      if (x > whole) whole = x;
-      for (const { stride: step, size, maxima } of this.#axes) {
-        const at = Math.floor(i / step) % size;
-        if (x > maxima[at]!) maxima[at] = x;
+    // Row by row of the last axis: all other axes need one look per row.
+    for (let start = 0; start < count; start += row) {
+      let most = 0;
+      for (let k = 0; k < row; k++) {
+        const x = magnitude(start + k);
+        if (!(x < Infinity)) continue;
+        if (x > most) most = x;
+        if (ofPlaces && x > ofPlaces[k]!) ofPlaces[k] = x;
+      }
+      if (most > whole) whole = most;
+      for (const { stride: step, size, maxima } of ofRows) {
+        const at = Math.floor(start / step) % size;
+        if (most > maxima[at]!) maxima[at] = most;
       }
     }
     this.whole = whole;

@@ -135,7 +135,7 @@ it('a mistake of the equations is found by the runs: an operator that mixes chan
     network((b, v) => {
       const flipped = b.node(
         'Gather',
-        [v, b.initializer('order', [4], makeTensor('order', DataType.INT64, [4], [3, 2, 1, 0]))],
+        [v, b.ints('order', [3, 2, 1, 0])],
         { axis: 1 },
       );
       return b.node(
