@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto';
 import type { Model } from '@onnx-pruning/onnx';
 import {
+  createSession,
   elementCount,
   type Session,
   SessionError,
@@ -70,16 +71,17 @@ export async function checkRuns(parts: DynamicParts): Promise<DynamicResult> {
   const made = new Set(pruned.graph.node.flatMap((node) => node.output));
   const values = checkpoints.values.filter((name) => made.has(name) && !parts.noise.includes(name));
   const names = [...new Set([...outputs, ...values])];
-  return withSession(withOutputs(reference, names), session, (right) =>
-    withSession(
-      withOutputs(
-        pruned,
-        names.filter((name) => made.has(name) || outputs.includes(name)),
-      ),
-      session,
-      (asked) => new DynamicCheck({ ...parts, checkpoints: { ...checkpoints, values } }, right, asked, outputs).run(),
-    ),
-  );
+  return withSession(withOutputs(reference, names), session, (right) => {
+    const fetched = names.filter((name) => made.has(name) || outputs.includes(name));
+    return withSession(withOutputs(pruned, fetched), session, async (asked) => {
+      const check = new DynamicCheck({ ...parts, checkpoints: { ...checkpoints, values } }, right, asked, outputs);
+      try {
+        return await check.run();
+      } finally {
+        await check.dispose();
+      }
+    });
+  });
 }
 
 class DynamicCheck {
@@ -88,6 +90,7 @@ class DynamicCheck {
   readonly #candidate: Session;
   readonly #outputs: readonly string[];
   readonly #worst = new Map<string, OutputComparison>();
+  readonly #samples = new Map<number, Session>();
 
   constructor(parts: DynamicParts, reference: Session, candidate: Session, outputs: readonly string[]) {
     this.#parts = parts;
@@ -176,11 +179,10 @@ class DynamicCheck {
     right: TensorValues,
     asked: TensorValues,
   ): Promise<void> {
-    const { reference, session } = this.#parts;
     const samples: TensorValues[] = [];
     for (let seed = 1; seed <= SAMPLES; seed++) {
-      const model = withOutputs(perturbedModel(reference, seed), names);
-      samples.push(await withSession(model, session, (one) => one.run(perturbedFeeds(feeds, seed), names)));
+      const session = await this.#sample(seed);
+      samples.push(await session.run(perturbedFeeds(feeds, seed), names));
     }
     for (const name of names) {
       this.#keep(
@@ -192,6 +194,21 @@ class DynamicCheck {
         ),
       );
     }
+  }
+
+  /** A session of the reference with perturbed weights: made where the first doubt arises, and kept. */
+  async #sample(seed: number): Promise<Session> {
+    const { reference, session, checkpoints } = this.#parts;
+    const known = this.#samples.get(seed);
+    if (known) return known;
+    const names = [...new Set([...this.#outputs, ...checkpoints.values])];
+    const sample = await createSession(withOutputs(perturbedModel(reference, seed), names), session);
+    this.#samples.set(seed, sample);
+    return sample;
+  }
+
+  async dispose(): Promise<void> {
+    await Promise.all([...this.#samples.values()].map((sample) => sample.dispose()));
   }
 
   #worstPiece(

@@ -34,7 +34,8 @@ export function perturbedModel(model: Model, seed: number): Model {
   for (const [name, tensor] of constantTensors(copy.graph)) {
     const last = LAST_PLACE.get(tensor.dataType ?? 0);
     if (last === undefined) continue;
-    const numbers = Float64Array.from(readNumbers(tensor), (x) => x * (1 + last * (2 * random.next() - 1)));
+    const numbers = readNumbers(tensor).slice();
+    for (let i = 0; i < numbers.length; i++) numbers[i]! *= 1 + last * (2 * random.next() - 1);
     replaceConstant(copy.graph, name, makeTensor(name, tensor.dataType!, tensorDims(tensor), numbers));
   }
   return copy;

@@ -133,11 +133,7 @@ it('a mistake of the equations is found by the runs: an operator that mixes chan
   // Reverses the channels, and is said to leave them in place.
   const build = (): Model =>
     network((b, v) => {
-      const flipped = b.node(
-        'Gather',
-        [v, b.ints('order', [3, 2, 1, 0])],
-        { axis: 1 },
-      );
+      const flipped = b.node('Gather', [v, b.ints('order', [3, 2, 1, 0])], { axis: 1 });
       return b.node(
         'Conv',
         [flipped, b.initializer('c3.w', [4, 4, 1, 1], (n) => Float32Array.from({ length: n }, (_, i) => Math.sin(i)))],

@@ -14,7 +14,9 @@ export function indexRanges(model: Model): Map<string, readonly [low: number, hi
   const constants = constantTensors(graph);
   const readers = new Map<string, { node: (typeof graph.node)[number]; input: number }[]>();
   for (const node of graph.node) {
-    node.input.forEach((name, input) => readers.set(name, [...(readers.get(name) ?? []), { node, input }]));
+    for (const [input, name] of node.input.entries()) {
+      readers.set(name, [...(readers.get(name) ?? []), { node, input }]);
+    }
   }
   const ranges = new Map<string, readonly [number, number]>();
   for (const { name: start = '' } of graph.input) {
