@@ -141,9 +141,7 @@ class DynamicCheck {
     const outputs = await this.#compareSome(this.#outputs, feeds, seen);
     const scale = scaleOf(this.#parts.planned, feeds.reference);
     while (rest.length > 0) {
-      let bytes = 0;
-      const count = rest.findIndex((name) => (bytes += 4 * scale(name)) > FETCH_BYTES);
-      const some = rest.slice(0, count < 0 ? rest.length : Math.max(1, count));
+      const some = rest.slice(0, fetchedAtOnce(rest, scale));
       rest = rest.slice(some.length);
       await this.#compareSome(some, feeds, seen);
     }
@@ -279,4 +277,16 @@ function look(value: TensorValue): Seen {
     if (numbers[i] !== 0) zero = false;
   }
   return { digest, dims, finite: finite || numbers.length === 0, zero };
+}
+
+/** How many of the next values fit into the bytes that are held at once; at least one. */
+function fetchedAtOnce(names: readonly string[], elements: (name: string) => number): number {
+  let bytes = 0;
+  let count = 0;
+  for (const name of names) {
+    bytes += 4 * elements(name);
+    if (bytes > FETCH_BYTES) break;
+    count++;
+  }
+  return Math.max(1, count);
 }

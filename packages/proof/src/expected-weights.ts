@@ -65,7 +65,10 @@ function forEachSource(
   });
   const index = new Array<number>(dims.length).fill(0);
   const walk = (axis: number, base: number): void => {
-    if (axis === dims.length) return visit(base);
+    if (axis === dims.length) {
+      visit(base);
+      return;
+    }
     const list = listOf[axis]!(index);
     const last = axis === dims.length - 1;
     for (let k = 0; k < list.length; k++) {

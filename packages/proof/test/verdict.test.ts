@@ -146,7 +146,7 @@ it('a mistake of the equations is found by the runs: an operator that mixes chan
     ...gather,
     opsets: [13, gather.opsets[1]],
     equations(ctx: EquationContext) {
-      ctx.in(0).forEach((term, axis) => ctx.equal(term, ctx.out(0)[axis]!));
+      for (const [axis, term] of ctx.in(0).entries()) ctx.equal(term, ctx.out(0)[axis]!);
       for (const term of ctx.in(1)) ctx.equal(term, ctx.out(0)[1]!);
     },
     resize: (ctx) => ctx.replaceConstant(1, [1, 0], [2]),
