@@ -7,6 +7,7 @@ import {
   createRandom,
   DataType,
   type Model,
+  type Random,
   makeTensor,
   readNumbers,
   replaceConstant,
@@ -30,7 +31,13 @@ const MARGIN = 32;
 /** Slices of fewer elements are too small a sample of rounding. */
 const SAMPLE = 16;
 
-/** A copy of the model with every weight off by about one unit in the last place. */
+/** One or two units up or down: less would be rounded away again. */
+function step(random: Random): number {
+  const x = 2 * random.next() - 1;
+  return x + Math.sign(x);
+}
+
+/** A copy of the model with every weight off by one or two units in the last place. */
 export function perturbedModel(model: Model, seed: number): Model {
   const copy = model.clone();
   const random = createRandom(seed);
@@ -38,7 +45,7 @@ export function perturbedModel(model: Model, seed: number): Model {
     const last = LAST_PLACE.get(tensor.dataType ?? 0);
     if (last === undefined) continue;
     const numbers = readNumbers(tensor).slice();
-    for (let i = 0; i < numbers.length; i++) numbers[i]! *= 1 + last * (2 * random.next() - 1);
+    for (let i = 0; i < numbers.length; i++) numbers[i]! *= 1 + last * step(random);
     replaceConstant(copy.graph, name, makeTensor(name, tensor.dataType!, tensorDims(tensor), numbers));
   }
   return copy;
@@ -50,7 +57,7 @@ export function perturbedFeeds(feeds: TensorValues, seed: number): TensorValues 
   const perturbed = ([name, value]: [string, TensorValue]): [string, TensorValue] => {
     const last = LAST_PLACE.get(value.dataType);
     if (last === undefined) return [name, value];
-    const numbers = Float64Array.from(valueNumbers(value), (x) => x * (1 + last * (2 * random.next() - 1)));
+    const numbers = Float64Array.from(valueNumbers(value), (x) => x * (1 + last * step(random)));
     return [name, makeValue(value.dataType, value.dims, numbers)];
   };
   return Object.fromEntries(Object.entries(feeds).map(perturbed));
