@@ -6,7 +6,7 @@ import { statSync } from 'node:fs';
 import { countOpsAndParams } from '@onnx-pruning/cost';
 import { LayerError, ShapeError } from '@onnx-pruning/depgraph';
 import { checkModel, loadModel, type Model, OnnxPruningError, UnknownLayerError } from '@onnx-pruning/onnx';
-import { EquivalenceError, type Verification, verify } from '@onnx-pruning/proof';
+import { checkWeights, EquivalenceError, type Verification, verify } from '@onnx-pruning/proof';
 import {
   BasePruner,
   GroupMagnitudeImportance,
@@ -34,6 +34,8 @@ export interface PruneJob {
   readonly seed: number;
   readonly force?: boolean;
   readonly verify: boolean;
+  /** Write the result also where the check neither finds a difference nor shows that there is none. */
+  readonly allowInconclusive?: boolean;
   readonly bench: boolean;
   readonly provider: string;
   readonly runs: number;
@@ -108,7 +110,7 @@ export async function runPruneJob(job: PruneJob, onPhase: (phase: string) => voi
 
   onPhase('Checking that nothing else changed');
   const equivalence = job.verify ? await check(original, pruned, plan, job, shapes) : undefined;
-  if (equivalence?.ok === false) return { ...found, after, equivalence };
+  if (equivalence && !isAccepted(equivalence, job)) return { ...found, after, equivalence };
 
   const latency = job.bench ? await time(original, pruned, job, shapes, onPhase) : undefined;
   onPhase('Writing');
@@ -116,6 +118,11 @@ export async function runPruneJob(job: PruneJob, onPhase: (phase: string) => voi
   const written = await writeResults(pruned, text, destinations);
   const bytes = bytesOf([written.model, ...(written.data ? [written.data] : [])]);
   return { ...found, after: { ...after, bytes }, equivalence, latency, written };
+}
+
+/** Whether a result with this verdict is written. */
+export function isAccepted({ verdict }: Verification, { allowInconclusive }: PruneJob): boolean {
+  return verdict === 'holds' || (verdict === 'inconclusive' && allowInconclusive === true);
 }
 
 /** An execution provider that is not there is better known before the work than after it. */
@@ -131,6 +138,7 @@ function prune(model: Model, job: PruneJob): Pick<PruneResult, 'plan' | 'refusal
     roundTo: job.roundTo,
     inputShapes: givenShapes(job.inputShape ?? []),
   });
+  checkWeights(pruner.graph);
   const refusals = refusalsOf(pruner.graph);
   const selectors = (job.ignore ?? []).map((selector) => ({
     selector,

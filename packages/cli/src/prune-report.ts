@@ -69,19 +69,29 @@ function showSelectors({ selectors }: PruneResult): string[] {
   });
 }
 
-function showEquivalence({ equivalence }: PruneResult, { green, red, yellow }: Colours): string[] {
+function showEquivalence({ equivalence, written }: PruneResult, { green, red, yellow }: Colours): string[] {
   if (!equivalence) return [yellow('not checked')];
-  const { ok, outputs, inexact } = equivalence;
-  const worst = outputs.reduce((a, b) => (b.maxRel > a.maxRel ? b : a), outputs[0]);
-  const verdict = ok ? green('holds') : red('does not hold: nothing was written');
-  const silent = outputs.filter((output) => output.maxReference === 0).map((output) => `'${output.name}'`);
+  const { verdict, reasons, outputs, intermediates, inexact, runs, notes } = equivalence;
+  const nothing = written ? '' : ': nothing was written';
+  const verdicts = {
+    holds: green('holds'),
+    differs: red(`does not hold${nothing}`),
+    inconclusive: yellow(`inconclusive${nothing}`),
+  };
+  const compared = [...outputs, ...intermediates];
+  const worst = compared.reduce((most, { maxRel }) => Math.max(most, maxRel), 0);
+  const colour = verdict === 'differs' ? red : yellow;
   return [
-    `${verdict}; largest relative difference ${worst ? showSmall(worst.maxRel) : 'unknown'}, tolerance ${showSmall(equivalence.tolerance)}`,
-    ...outputs.filter((output) => !output.ok).map(({ name, reason }) => red(`output '${name}': ${reason}`)),
+    `${verdicts[verdict]}; largest relative difference ${showSmall(worst)}, tolerance ${showSmall(equivalence.tolerance)}`,
+    `${count(outputs.length, 'output')} and ${count(intermediates.length, 'intermediate value')} compared in ${count(runs.length, 'run')}`,
+    ...reasons.slice(0, MOST_REASONS).map((reason) => colour(reason)),
     ...inexact.map((statistic) => yellow(`inexact by nature, compared over the kept channels: ${statistic}`)),
-    ...silent.map((name) => yellow(`output ${name} is zero or not a number everywhere, so it shows nothing`)),
+    ...notes,
   ];
 }
+
+const MOST_REASONS = 8;
+const count = (n: number, what: string): string => `${showCount(n)} ${what}${n === 1 ? '' : 's'}`;
 
 function showLatency({ latency, before, after }: PruneResult): string[] {
   if (!latency) return ['not measured'];
@@ -116,6 +126,8 @@ export function resultToJson(result: PruneResult): object {
     groups: plan.groups.map(({ root, channels, kept, inexact }) => ({ root, channels, kept: kept.length, inexact })),
     skipped,
     notPruned: refusals,
+    verdict: equivalence?.verdict ?? null,
+    reasons: equivalence?.reasons ?? [],
     equivalence: equivalence ?? null,
     latency: latency ? latencyToJson(latency) : null,
     written: written ?? null,

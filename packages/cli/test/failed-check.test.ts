@@ -3,7 +3,7 @@
  * one that finds what these tests need it to find.
  */
 
-import { verify } from '@onnx-pruning/proof';
+import { type Verification, verify } from '@onnx-pruning/proof';
 import { runModel, SessionError } from '@onnx-pruning/runtime';
 import { run, saved, smallNet, temporaryFolder } from './harness.ts';
 
@@ -26,7 +26,17 @@ beforeEach(() => jest.mocked(verify).mockReset());
 
 const output = { name: 'y', dataType: 1, dims: [1, 10], maxAbs: 0.5, maxReference: 1, tolerance: 1e-4 };
 const reason = 'at [0, 3] the reference has 1, the candidate 0.5';
-const different = { ok: false, tolerance: 1e-4, inexact: [], outputs: [{ ...output, maxRel: 0.5, ok: false, reason }] };
+const rest = { tolerance: 1e-4, inexact: [], intermediates: [], runs: [], notes: [] };
+const different: Verification = {
+  ...rest,
+  ok: false,
+  verdict: 'differs',
+  reasons: [`output 'y': ${reason}`],
+  outputs: [{ ...output, maxRel: 0.5, ok: false, reason }],
+};
+const silent = { ...output, maxAbs: 0, maxRel: 0, maxReference: 0, ok: true };
+const doubt = "output 'y' is zero everywhere, and so is what it is computed from";
+const unsure: Verification = { ...rest, ok: false, verdict: 'inconclusive', reasons: [doubt], outputs: [silent] };
 
 describe('a pruned model that computes something else', () => {
   it('ends with exit code 1, says where it differs, and is not written', async () => {
@@ -68,14 +78,38 @@ describe('a pruned model that computes something else', () => {
   });
 });
 
-describe('what else the report says of a check', () => {
-  it('names statistics that pruning changes by nature, and outputs that show nothing', async () => {
-    const silent = { ...output, maxAbs: 0, maxRel: 0, maxReference: 0, ok: true };
+describe('a check that cannot tell', () => {
+  it('ends with exit code 1 and its reason, is not called right, and nothing is written', async () => {
+    jest.mocked(verify).mockResolvedValue(unsure);
+    const { code, stdout, stderr } = await run([...argv(), '--force']);
+    expect(code).toBe(1);
+    expect(stdout).toContain('inconclusive: nothing was written');
+    expect(stdout).toContain(doubt);
+    expect(stdout).not.toContain('holds');
+    expect(stderr).toMatch(/^error: the check is inconclusive.*--allow-inconclusive/);
+    expect(folder.files()).toEqual(['model.onnx']);
+  });
+
+  it('says so in JSON', async () => {
+    jest.mocked(verify).mockResolvedValue(unsure);
+    const { code, stdout } = await run([...argv(), '--json']);
+    expect(code).toBe(1);
+    expect(JSON.parse(stdout)).toMatchObject({ verdict: 'inconclusive', reasons: [doubt], written: null });
+  });
+
+  it('is written with --allow-inconclusive, and still not called right', async () => {
+    jest.mocked(verify).mockResolvedValue(unsure);
+    const { code, stdout } = await run([...argv(), '--allow-inconclusive', '--force']);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^Equivalence {2}inconclusive;/m);
+    expect(folder.files()).toContain('out.onnx');
+  });
+
+  it('names statistics that pruning changes by nature', async () => {
     const statistic = "mean over channels in LayerNormalization 'norm'";
-    jest.mocked(verify).mockResolvedValue({ ok: true, tolerance: 1e-4, inexact: [statistic], outputs: [silent] });
+    jest.mocked(verify).mockResolvedValue({ ...unsure, ok: true, verdict: 'holds', reasons: [], inexact: [statistic] });
     const { stdout } = await run([...argv(), '--force']);
     expect(stdout).toContain(`inexact by nature, compared over the kept channels: ${statistic}`);
-    expect(stdout).toContain("output 'y' is zero or not a number everywhere, so it shows nothing");
   });
 });
 

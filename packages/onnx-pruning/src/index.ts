@@ -103,11 +103,14 @@ export {
   type Comparison,
   compareModels,
   EquivalenceError,
+  InconclusiveError,
   type OutputComparison,
   type Tolerance,
+  type Verdict,
   type Verification,
   type VerifyOptions,
   verify,
+  WeightError,
 } from '@onnx-pruning/proof';
 // Pruners
 export {

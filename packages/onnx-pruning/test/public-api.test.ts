@@ -20,7 +20,7 @@ const PROOF = 'verify assertVerified compareModels';
 const RUNNING = `benchmark createSession withSession randomInputs makeValue measureMemory availableExecutionProviders
   listExecutionProviders observe observers`;
 const REPORTS = 'drawGroups drawDependencyGraph groupsToDot dependencyGraphToDot refusalsOf showRefusals';
-const ERRORS = `OnnxPruningError CountError LayerError RewriteError ShapeError ExternalDataError InvalidModelError
+const ERRORS = `OnnxPruningError CountError LayerError RewriteError ShapeError ExternalDataError InconclusiveError InvalidModelError WeightError
   ModelFileError SaveError TensorError UnknownLayerError AmbiguousLayerError EquivalenceError CriterionError OptionError PlanError
   SoftPruningError ExecutionProviderError FeedError SessionError EditError ObserveError`;
 

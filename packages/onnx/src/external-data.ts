@@ -12,8 +12,8 @@ import type { ModelProto, TensorProto } from './proto.ts';
 import { attachContent, isExternal, tensorDims, tensorSize } from './tensor.ts';
 import { visitTensors } from './walk.ts';
 
-/** Content of fewer bytes is read at once: as many as a disk reads anyway. */
-export const KEPT_IN_MEMORY = 4096;
+/** Content of fewer bytes is read at once: what stands for it would take as much. */
+export const KEPT_IN_MEMORY = 512;
 
 /** Where a tensor's content lies. */
 interface Extent {

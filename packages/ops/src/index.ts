@@ -11,7 +11,9 @@ export {
   sameDim,
   subDims,
 } from './dims.ts';
+export { type IndexReading, indexReading, integersPass } from './integer-inputs.ts';
 export { NEWEST_OPSET, OLDEST_OPSET } from './opsets.ts';
+export { drawsRandomNumbers } from './randomness.ts';
 export * from './record.ts';
 export { DuplicateOperatorError, OperatorRegistry } from './registry.ts';
 export { standardOperators } from './standard.ts';

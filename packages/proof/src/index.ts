@@ -1,5 +1,21 @@
 /** The public names of the proof package. */
-export * from './compare.ts';
+export {
+  type CompareOptions,
+  type Comparison,
+  compareModels,
+  compareOutputs,
+  type OutputComparison,
+} from './compare.ts';
+export type { DrawOptions } from './draws.ts';
 export { referenceModel } from './reference-model.ts';
 export { type Tolerance, toleranceFor } from './tolerance.ts';
-export { assertVerified, EquivalenceError, type Verification, type VerifyOptions, verify } from './verify.ts';
+export {
+  assertVerified,
+  EquivalenceError,
+  InconclusiveError,
+  type Verdict,
+  type Verification,
+  type VerifyOptions,
+  verify,
+} from './verify.ts';
+export { checkWeights, WeightError } from './weights.ts';

@@ -8,7 +8,6 @@ import {
   type DimTerm,
   find,
   type KeptIndices as Kept,
-  KeptIndices,
   numericSize,
   termOf,
 } from '@onnx-pruning/depgraph';
@@ -21,20 +20,21 @@ import {
   type NodeProto,
   type TensorProto,
 } from '@onnx-pruning/onnx';
-import { applyPlan, graphOfPlan, keptLeaves, type Plan, PlanError, type PlanOptions } from '@onnx-pruning/pruning';
+import { applyPlan, type Plan, PlanError, type PlanOptions } from '@onnx-pruning/pruning';
 import { GraphEdits, type Place } from './graph-edits.ts';
+import { type PlannedRemoval, plannedRemoval } from './planned-removal.ts';
 
 /**
  * Builds the reference for a plan from its original model, which is not changed.
  * @throws PlanError when the plan was made for another model
  */
 export function referenceModel(original: Model, plan: Plan, options: PlanOptions = {}): Model {
-  const model = original.clone();
-  const graph = graphOfPlan(model, plan, options);
-  graph.analysis.shapes.vectors.materialise(model);
-  const removal = keptLeaves(graph, plan);
-  const kept = new KeptIndices({ size: numericSize, kept: (leaf) => removal.get(leaf) });
-  return new ReferenceBuilder({ original, model, graph, kept, plan, options }).build();
+  return referenceOf(plannedRemoval(original, plan, options));
+}
+
+/** As `referenceModel`; the copy of the original inside `planned` becomes the reference. */
+export function referenceOf(planned: PlannedRemoval): Model {
+  return new ReferenceBuilder(planned).build();
 }
 
 class ReferenceBuilder {

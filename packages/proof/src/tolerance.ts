@@ -5,7 +5,7 @@
 import { DataType } from '@onnx-pruning/onnx';
 
 /**
- * Largest accepted difference, relative to the largest magnitude of the reference output. Integers, booleans and
+ * Largest accepted difference, relative to the scale of the slice. Integers, booleans and
  * strings must agree exactly. The figures are some tens to hundreds of units in the last place: removing channels
  * changes the order in which onnxruntime adds, and nothing else.
  */
@@ -28,4 +28,9 @@ export function toleranceFor(dataType: number, asked?: Tolerance): number {
   if (byDefault === undefined) return 0;
   if (typeof asked === 'number') return asked;
   return asked?.get(dataType) ?? byDefault;
+}
+
+/** Four steps of the smallest magnitudes of a type (its subnormals): what is nearer than that is the same number. */
+export function unitOf(dataType: number): number {
+  return dataType === DataType.FLOAT16 ? 4 * 2 ** -24 : 0;
 }

@@ -1,31 +1,60 @@
 /**
  * The equivalence check: a pruned model computes what its original computes when the removed channels contribute
  * nothing. The reference is built from the original and the plan alone, so a mistake of the pruned model cannot hide
- * in it. It must not prune.
+ * in it. Two halves, since each sees what the other cannot: the file is compared bit for bit with what the plan says,
+ * and both models are run and compared at all values around what was rewritten. It must not prune.
  */
 import { inferShapes, registryWith } from '@onnx-pruning/depgraph';
 import { type Model, OnnxPruningError } from '@onnx-pruning/onnx';
 import type { Dim, OperatorRecord, ValueInfo } from '@onnx-pruning/ops';
 import type { Plan, PlanOptions } from '@onnx-pruning/pruning';
-import { type RunBothOptions, runBoth, type TensorValues } from '@onnx-pruning/runtime';
-import { type CompareOptions, type Comparison, compareOutputs } from './compare.ts';
-import { referenceModel } from './reference-model.ts';
+import type { SessionOptions, TensorValues } from '@onnx-pruning/runtime';
+import { checkpointsOf } from './checkpoints.ts';
+import type { CompareOptions, Comparison, OutputComparison } from './compare.ts';
+import { checkComputedWeights } from './computed-weights.ts';
+import { type DrawOptions, drawsOf } from './draws.ts';
+import { checkRuns, type DynamicResult } from './dynamic-check.ts';
+import { unexercised } from './exercise.ts';
+import { checkFile } from './file-check.ts';
+import { noiseOf, withNoiseAsInput } from './noise.ts';
+import { plannedRemoval } from './planned-removal.ts';
+import { referenceOf } from './reference-model.ts';
+import { checkWeights } from './weights.ts';
 
 /** A pruned model that does not compute what its original computes. */
 export class EquivalenceError extends OnnxPruningError {}
 
-export interface VerifyOptions extends RunBothOptions, CompareOptions, PlanOptions {}
+/** `inconclusive`: nothing differs, but what was run does not show that nothing could. */
+export type Verdict = 'holds' | 'differs' | 'inconclusive';
+
+export interface VerifyOptions extends SessionOptions, DrawOptions, CompareOptions, PlanOptions {
+  /** Which halves of the proof run: both by default. With one alone the verdict says what that half sees. */
+  readonly parts?: 'both' | 'file' | 'runs';
+}
 
 export interface Verification extends Comparison {
+  readonly verdict: Verdict;
+  /** Why the verdict is not `holds`: what differs, or what the runs did not show. */
+  readonly reasons: readonly string[];
+  /** Whether the verdict is `holds`. */
+  readonly ok: boolean;
   /** Statistics over pruned channels that the reference evaluates on the kept channels only. */
   readonly inexact: readonly string[];
+  /** Comparisons of values inside the models. */
+  readonly intermediates: readonly OutputComparison[];
+  /** Dimensions of the inputs of every run. */
+  readonly runs: readonly Readonly<Record<string, readonly number[]>>[];
+  /** Sizes that the model refused, where they were tried. */
+  readonly notes: readonly string[];
 }
 
 /**
- * Runs the reference of a plan and the pruned model on the same random inputs and compares every output. The pruned
- * model must load, run, and give the shapes that inference promises.
- * @returns what was found; `ok` is false where an output differs
- * @throws PlanError when the plan is not the original's; SessionError when a model does not load or run
+ * Compares the pruned file with what the plan says it is, then runs the reference of the plan and the pruned model on
+ * the same inputs and compares every output and the values around everything that was rewritten. The pruned model must
+ * load, run, and give the shapes that inference promises.
+ * @returns what was found; `differs` beats `inconclusive` beats `holds`
+ * @throws PlanError when the plan is not the original's; WeightError when the original's weights are not numbers;
+ * SessionError when a model does not load or run
  */
 export async function verify(
   original: Model,
@@ -33,23 +62,131 @@ export async function verify(
   plan: Plan,
   options: VerifyOptions = {},
 ): Promise<Verification> {
-  const reference = referenceModel(original, plan, options);
-  // Numeric differences must come from the models, not from the fusions that onnxruntime chose for one of them.
-  const both = await runBoth(reference, pruned, { graphOptimization: 'disabled', ...options });
-  const comparison = compareOutputs(both.reference, both.candidate, options);
+  const { parts = 'both', tolerance } = options;
+  const planned = plannedRemoval(original, plan, options);
+  checkWeights(planned.graph);
+  const inFile = parts === 'runs' ? [] : checkFile(planned, pruned);
   const inexact = [...new Set(plan.groups.flatMap((group) => group.inexact))];
-  const promised = promisedShapes(pruned, both.feeds, options.customizedOperators);
-  const outputs = comparison.outputs.map((output) => {
-    const broken = brokenPromise(promised.get(output.name)?.dims, both.candidate[output.name]?.dims ?? []);
-    return broken ? { ...output, ok: false, reason: broken } : output;
+  if (parts === 'file') return summary({ inFile, inexact });
+  const checkpoints = checkpointsOf(planned);
+  const { names: noise, hidden } = noiseOf(original);
+  const reference = withNoiseAsInput(planned, referenceOf(planned), noise);
+  // Numeric differences must come from the models, not from the fusions that onnxruntime chose for one of them.
+  const session: SessionOptions = { graphOptimization: 'disabled', ...sessionOptions(options) };
+  const { draws, resized } = drawsOf(original, plan, drawOptions(options));
+  const result = await checkRuns({
+    planned,
+    reference,
+    pruned: withNoiseAsInput(planned, pruned, noise),
+    checkpoints,
+    draws,
+    resized,
+    tolerance,
+    session,
+    noise,
   });
-  return { ...comparison, outputs, ok: comparison.ok && outputs.every((output) => output.ok), inexact };
+  const computed = await checkComputedWeights(planned, pruned, checkpoints, draws[0]!.feeds, { tolerance, session });
+  const all = { ...kept(result, pruned, options), intermediates: [...result.intermediates, ...computed] };
+  return summary({ inFile, inexact, result: all, idle: [...hidden, ...unexercised(checkpoints, result)] });
 }
 
-/** Throws where `verify` found a difference. */
+const sessionOptions = ({
+  executionProvider,
+  deviceId,
+  threads,
+  logSeverity,
+  graphOptimization = 'disabled',
+  cpuNodes,
+  config,
+}: VerifyOptions): SessionOptions => ({
+  executionProvider,
+  deviceId,
+  threads,
+  logSeverity,
+  graphOptimization,
+  cpuNodes,
+  config,
+});
+
+const drawOptions = ({ feeds, dims, batch, seed, ranges }: VerifyOptions): DrawOptions => ({
+  feeds,
+  dims,
+  batch,
+  seed,
+  ranges,
+});
+
+/** Outputs whose shape is not the one that inference promises have failed, too. */
+function kept(result: DynamicResult, pruned: Model, options: VerifyOptions): DynamicResult {
+  const outputs = result.outputs.map((output) => {
+    for (const [i, { feeds }] of result.draws.entries()) {
+      const promised = promisedShapes(pruned, feeds, options.customizedOperators).get(output.name)?.dims;
+      const broken = brokenPromise(promised, result.candidates[i]?.[output.name]?.dims ?? []);
+      if (broken) return { ...output, ok: false, reason: broken };
+    }
+    return output;
+  });
+  return { ...result, outputs };
+}
+
+interface Findings {
+  readonly inFile: readonly string[];
+  readonly inexact: readonly string[];
+  readonly result?: DynamicResult;
+  readonly idle?: readonly string[];
+}
+
+function summary({ inFile, inexact, result, idle = [] }: Findings): Verification {
+  const { outputs = [], intermediates = [], draws = [], notes = [] } = result ?? {};
+  const compared = [...outputs, ...intermediates];
+  const failed = [
+    ...outputs.filter(({ ok }) => !ok).map(({ name, reason }) => `output '${name}': ${reason}`),
+    ...intermediates.filter(({ ok }) => !ok).map(({ name, reason }) => `value '${name}': ${reason}`),
+  ];
+  const differences = [...inFile, ...failed];
+  const nothing = result && compared.length === 0 ? ['nothing was compared: the model has no outputs'] : [];
+  const doubts = [...idle, ...nothing];
+  const verdict = differences.length > 0 ? 'differs' : doubts.length > 0 ? 'inconclusive' : 'holds';
+  return {
+    verdict,
+    ok: verdict === 'holds',
+    reasons: verdict === 'differs' ? differences : doubts,
+    outputs,
+    tolerance: Math.max(0, ...compared.map((one) => one.tolerance)),
+    inexact,
+    intermediates,
+    runs: draws.map(({ feeds }) => Object.fromEntries(Object.entries(feeds).map(([name, { dims }]) => [name, dims]))),
+    notes,
+  };
+}
+
+/** A check that found no difference, and could not have found every one. */
+export class InconclusiveError extends OnnxPruningError {}
+
+/**
+ * @throws EquivalenceError where `verify` found a difference, and InconclusiveError where its verdict is `inconclusive`
+ */
 export function assertVerified(verification: Verification): void {
-  const failed = verification.outputs.find((output) => !output.ok);
-  if (!failed) return;
+  const { verdict, reasons } = verification;
+  if (verdict === 'holds') return;
+  if (verdict === 'inconclusive') {
+    throw new InconclusiveError(
+      'INCONCLUSIVE',
+      'the check is inconclusive: what was run does not show that the pruned model is right',
+      {
+        actual: reasons.join('; '),
+        repair: 'Give real inputs (--inputs), or accept the result as it is (--allow-inconclusive).',
+      },
+    );
+  }
+  const failed = verification.outputs.find((output) => !output.ok) ?? verification.intermediates.find((one) => !one.ok);
+  if (!failed) {
+    throw new EquivalenceError('NOT_EQUIVALENT', 'the pruned model is not what the plan says', {
+      actual: reasons.join('; '),
+      repair:
+        'Do not use the pruned file. Where nobody changed it, this is a mistake of the engine: report the model and the plan.',
+    });
+  }
   throw new EquivalenceError('NOT_EQUIVALENT', 'the pruned model does not compute what the original does', {
     value: failed.name,
     expected: `a relative difference of at most ${failed.tolerance}`,

@@ -11,7 +11,7 @@ export type { ValueInfo } from './feeds.ts';
 export type { GramMatrix, GramOptions } from './gram.ts';
 export type { DimOptions } from './input-dims.ts';
 export * from './inputs.ts';
-export { runWithIntermediates } from './intermediates.ts';
+export { runWithIntermediates, withOutputs } from './intermediates.ts';
 export * from './memory.ts';
 export type { ModelSource } from './model-source.ts';
 export { type Batches, type Observed, type ObserveOptions, type ObserveProgress, observe } from './observe.ts';

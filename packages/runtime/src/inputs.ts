@@ -13,6 +13,7 @@ import {
 } from '@onnx-pruning/onnx';
 import { FeedError } from './errors.ts';
 import type { ValueInfo } from './feeds.ts';
+import { indexRanges } from './index-ranges.ts';
 import { type DimOptions, resolveDims } from './input-dims.ts';
 import { elementCount, isCarried, makeValue, type TensorValue } from './values.ts';
 
@@ -26,9 +27,9 @@ export interface RandomInputOptions extends DimOptions {
 /**
  * A random value for every input of the model that no initializer fills.
  *
- * Floating-point inputs are standard normal. Booleans are fair coins; 8-bit integers, which carry images and quantized
- * values, take their whole range; wider integers, which carry indices and masks, are 0 or 1, so that they are in
- * range of any table with two rows: give a range where more is known.
+ * Floating-point inputs are standard normal. 8-bit integers, which carry images and quantized values, take their whole
+ * range. Wider integers that the model looks up in tables are drawn from all rows that every such table has; others, and
+ * booleans, are taken for masks: mostly 1, some 0, and in no row all the same. Give a range where more is known.
  *
  * @param model a model, or the inputs of a session
  * @throws FeedError for an input that is not a tensor or has a type that no session can carry, and for a size that is
@@ -45,11 +46,9 @@ export function randomInputs(
   for (const input of inputs) checkCarried(input);
   const dims = resolveDims(inputs, options);
   const random = createRandom(options.seed ?? 0);
+  const ranges = { ...(isDeclaration(model) ? {} : Object.fromEntries(indexRanges(model))), ...options.ranges };
   return Object.fromEntries(
-    inputs.map((input) => [
-      input.name,
-      randomValue(input, dims.get(input.name)!, random, options.ranges?.[input.name]),
-    ]),
+    inputs.map((input) => [input.name, randomValue(input, dims.get(input.name)!, random, ranges[input.name])]),
   );
 }
 
@@ -98,7 +97,27 @@ function randomValue(
   range: readonly [number, number] | undefined,
 ): TensorValue {
   const draw = drawFor(dataType, random, range);
-  return makeValue(dataType, dims, Float64Array.from({ length: elementCount(dims) }, draw));
+  const numbers = Float64Array.from({ length: elementCount(dims) }, draw);
+  if (range === undefined && isMask(dataType)) mixRows(numbers, dims.at(-1) ?? 1);
+  return makeValue(dataType, dims, numbers);
+}
+
+/** Types that carry masks where they carry no positions. */
+function isMask(dataType: number): boolean {
+  const others: readonly number[] = [DataType.FLOAT, DataType.FLOAT16, DataType.DOUBLE, DataType.UINT8, DataType.INT8];
+  return !others.includes(dataType);
+}
+
+/** Share of ones in a mask. */
+const ONES = 0.85;
+
+/** A row that is masked altogether has nothing to attend to, and one that is not at all tests no masking. */
+function mixRows(numbers: Float64Array, size: number): void {
+  if (size < 2) return;
+  for (let row = 0; row < numbers.length; row += size) {
+    numbers[row] = 1;
+    numbers[row + size - 1] = 0;
+  }
 }
 
 function drawFor(dataType: number, random: Random, range: readonly [number, number] | undefined): () => number {
@@ -113,6 +132,6 @@ function drawFor(dataType: number, random: Random, range: readonly [number, numb
     case DataType.INT8:
       return () => random.int(256) - 128;
     default:
-      return () => random.int(2);
+      return () => Number(random.next() < ONES);
   }
 }

@@ -53,7 +53,7 @@ async function fetch(
 }
 
 /** The model with exactly these values as outputs. Where it declares no type, onnxruntime infers one. */
-function withOutputs(model: Model, names: readonly string[]): Model {
+export function withOutputs(model: Model, names: readonly string[]): Model {
   const copy = model.clone();
   const editor = new GraphEditor(copy);
   editor.setOutputs(names);

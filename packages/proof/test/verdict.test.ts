@@ -1,0 +1,178 @@
+/**
+ * The proof does not pass vacuously: pruned models that were ruined where no output shows it are found out, and runs that
+ * cannot show anything are called inconclusive.
+ */
+import { DependencyGraph, pruneConvOutChannels, pruneEmbeddingOutChannels } from '@onnx-pruning/depgraph';
+import {
+  createRandom,
+  DataType,
+  GraphBuilder,
+  type Model,
+  makeTensor,
+  readNumbers,
+  tensorDims,
+} from '@onnx-pruning/onnx';
+import type { EquationContext, OperatorRecord } from '@onnx-pruning/ops';
+import { standardOperators } from '@onnx-pruning/ops';
+import { createPlan, type Plan } from '@onnx-pruning/pruning';
+import { makeValue } from '@onnx-pruning/runtime';
+import { assertVerified, InconclusiveError, verify, WeightError } from '../src/index.ts';
+
+type Tail = (b: GraphBuilder, value: string) => string;
+
+/** x [1, 3, 4, 4] -> Conv c1 (8) -> Relu -> Conv c2 (4) -> what `tail` adds -> y. */
+function network(tail: Tail = (_, value) => value, scale = 1): Model {
+  const b = new GraphBuilder({ opset: 17 });
+  const random = createRandom(3);
+  const conv = (name: string, x: string, from: number, to: number): string =>
+    b.node(
+      'Conv',
+      [
+        x,
+        b.initializer(`${name}.w`, [to, from, 1, 1], (n) =>
+          Float32Array.from({ length: n }, () => scale * random.normal()),
+        ),
+      ],
+      {},
+      { name },
+    );
+  const c1 = conv('c1', b.input('x', [1, 3, 4, 4]), 3, 8);
+  b.output(tail(b, conv('c2', b.node('Relu', [c1]), 8, 4)), [1, 4, 4, 4]);
+  return b.build();
+}
+
+function prunedBy(model: Model, layer = 'c1', prune = pruneConvOutChannels): { model: Model; plan: Plan } {
+  const graph = new DependencyGraph().buildDependency(model);
+  graph.getPruningGroup(layer, prune, [1, 6]).prune();
+  return { model, plan: createPlan(graph) };
+}
+
+/** Changes one element of one initializer. */
+function ruin(model: Model, name: string, element = 0): void {
+  const at = model.graph.initializer.findIndex((tensor) => tensor.name === name);
+  const before = model.graph.initializer[at]!;
+  const numbers = Float32Array.from(readNumbers(before));
+  numbers[element] = numbers[element]! + 1;
+  model.graph.initializer[at] = makeTensor(name, DataType.FLOAT, tensorDims(before), numbers);
+}
+
+const constant = (b: GraphBuilder, value: number): string =>
+  b.initializer(`k${value}`, [], () => Float32Array.of(value));
+const TAILS: Record<string, Tail> = {
+  'a dead Relu': (b, v) => b.node('Relu', [b.node('Sub', [v, constant(b, 1000)])]),
+  'a saturated Sigmoid': (b, v) => b.node('Sigmoid', [b.node('Add', [v, constant(b, 1000)])]),
+  'not a number': (b, v) => b.node('Sqrt', [b.node('Sub', [v, constant(b, 1000)])]),
+};
+
+describe.each(Object.entries(TAILS))('behind %s', (_, tail) => {
+  it('a right model holds, since the values in front agree', async () => {
+    const { model, plan } = prunedBy(network(tail));
+    expect(await verify(network(tail), model, plan)).toMatchObject({ verdict: 'holds', reasons: [], ok: true });
+  });
+
+  it.each(['file', 'runs'] as const)('a ruined weight is found out by the %s alone', async (parts) => {
+    const { model, plan } = prunedBy(network(tail));
+    ruin(model, 'c2.w');
+    const { verdict, reasons } = await verify(network(tail), model, plan, { parts });
+    expect(verdict).toBe('differs');
+    if (parts === 'file')
+      expect(reasons[0]).toMatch(/^initializer 'c2.w': element 0 of \[4, 6, 1, 1\]: expected .*, found/);
+  });
+});
+
+/** ids [1, 4] -> Gather of 50 rows of 8 -> MatMul -> y. */
+function embedding(): Model {
+  const b = new GraphBuilder({ opset: 17 });
+  const random = createRandom(4);
+  const weights = (name: string, dims: number[]): string =>
+    b.initializer(name, dims, (n) => Float32Array.from({ length: n }, () => random.normal()));
+  const rows = b.node(
+    'Gather',
+    [weights('table', [50, 8]), b.input('ids', [1, 4], DataType.INT64)],
+    {},
+    { name: 'emb' },
+  );
+  b.output(b.node('MatMul', [rows, weights('w', [8, 3])], {}, { name: 'fc' }), [1, 4, 3]);
+  return b.build();
+}
+
+it('rows of a table that no input draws are compared, too', async () => {
+  const { model, plan } = prunedBy(embedding(), 'emb', pruneEmbeddingOutChannels);
+  for (let row = 2; row < 50; row++) ruin(model, 'table', 6 * row);
+  expect((await verify(embedding(), model, plan)).verdict).toBe('differs');
+  // Eight ids out of 50 rows, of which 48 are wrong: the runs see it as well.
+  expect((await verify(embedding(), model, plan, { parts: 'runs' })).verdict).toBe('differs');
+});
+
+describe('runs that show nothing', () => {
+  it('are inconclusive where the weights see nothing but zeros', async () => {
+    const dead = (): Model => {
+      const b = new GraphBuilder({ opset: 17 });
+      const ones = (name: string, dims: number[]): string =>
+        b.initializer(name, dims, (n) => new Float32Array(n).fill(1));
+      const zero = b.node('Mul', [b.input('x', [1, 3, 4, 4]), constant(b, 0)]);
+      const c1 = b.node('Conv', [zero, ones('c1.w', [8, 3, 1, 1])], {}, { name: 'c1' });
+      b.output(b.node('Conv', [c1, ones('c2.w', [4, 8, 1, 1])], {}, { name: 'c2' }), [1, 4, 4, 4]);
+      return b.build();
+    };
+    const { model, plan } = prunedBy(dead());
+    const verification = await verify(dead(), model, plan);
+    expect(verification).toMatchObject({ verdict: 'inconclusive', ok: false });
+    expect(verification.reasons).toContainEqual(expect.stringContaining("the weights 'c1.w' were not put to the test"));
+    expect(() => assertVerified(verification)).toThrow(InconclusiveError);
+  });
+
+  it('are inconclusive where all the inputs that were given are the same', async () => {
+    const { model, plan } = prunedBy(network());
+    const x = makeValue(DataType.FLOAT, [1, 3, 4, 4], new Float32Array(48).fill(1));
+    expect(await verify(network(), model, plan, { feeds: [{ x }, { x }] })).toMatchObject({ verdict: 'inconclusive' });
+  });
+});
+
+it('a mistake of the equations is found by the runs: an operator that mixes channels, called elementwise', async () => {
+  // Reverses the channels, and is said to leave them in place.
+  const build = (): Model =>
+    network((b, v) => {
+      const flipped = b.node('Gather', [v, b.ints('order', [3, 2, 1, 0])], { axis: 1 });
+      return b.node(
+        'Conv',
+        [flipped, b.initializer('c3.w', [4, 4, 1, 1], (n) => Float32Array.from({ length: n }, (_, i) => Math.sin(i)))],
+        {},
+        { name: 'c3' },
+      );
+    });
+  const gather = standardOperators.find(({ opType }) => opType === 'Gather')!;
+  const wrong: OperatorRecord = {
+    ...gather,
+    opsets: [13, gather.opsets[1]],
+    equations(ctx: EquationContext) {
+      for (const [axis, term] of ctx.in(0).entries()) ctx.equal(term, ctx.out(0)[axis]!);
+      for (const term of ctx.in(1)) ctx.equal(term, ctx.out(0)[1]!);
+    },
+    resize: (ctx) => ctx.replaceConstant(1, [1, 0], [2]),
+  };
+  const customizedOperators = [wrong];
+  const model = build();
+  const graph = new DependencyGraph().buildDependency(model, { customizedOperators });
+  graph.getPruningGroup('c2', pruneConvOutChannels, [0, 1]).prune();
+  const verified = { customizedOperators };
+  expect((await verify(build(), model, createPlan(graph), { ...verified, parts: 'file' })).verdict).toBe('holds');
+  expect((await verify(build(), model, createPlan(graph), verified)).verdict).toBe('differs');
+});
+
+it('noise is the same on both sides', async () => {
+  const noisy: Tail = (b, v) => b.node('Add', [v, b.node('RandomNormalLike', [v])]);
+  const { model, plan } = prunedBy(network(noisy));
+  expect((await verify(network(noisy), model, plan)).verdict).toBe('holds');
+  ruin(model, 'c2.w');
+  expect((await verify(network(noisy), model, plan, { parts: 'runs' })).verdict).toBe('differs');
+});
+
+it('a weight that is no number is named, and is no mistake of the engine', async () => {
+  const broken = network(undefined, Number.NaN);
+  const { model, plan } = prunedBy(network());
+  const { fingerprint: _, ...unmarked } = plan;
+  const verified = verify(broken, model, unmarked);
+  await expect(verified).rejects.toThrow(WeightError);
+  await expect(verified).rejects.toThrow(/'c1\.w'/);
+});
