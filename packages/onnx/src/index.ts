@@ -6,7 +6,7 @@ export { checkModel } from './check.ts';
 export { cloneProto, shallowCloneProto } from './clone.ts';
 export { decodeMessage, encodeMessage, type MessageTypes } from './codec.ts';
 export * from './constants.ts';
-export type { Bytes, Numbers } from './content/bytes.ts';
+export { asArray, type Bytes, type Numbers } from './content/bytes.ts';
 export { type ByteSource, type Content, StoredBytes } from './content/stored-bytes.ts';
 export * from './data-type.ts';
 export {

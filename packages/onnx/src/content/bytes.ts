@@ -10,6 +10,7 @@ export interface Bytes {
   readonly [index: number]: number;
   subarray(from?: number, to?: number): Bytes;
   slice(from?: number, to?: number): Uint8Array;
+  findIndex(test: (byte: number, index: number) => boolean): number;
   [Symbol.iterator](): ArrayIterator<number>;
 }
 
@@ -21,6 +22,7 @@ export interface Numbers {
   at(index: number): number | undefined;
   subarray(from?: number, to?: number): Numbers;
   slice(from?: number, to?: number): Float32Array | Float64Array;
+  findIndex(test: (element: number, index: number) => boolean): number;
   every(test: (element: number, index: number) => boolean): boolean;
   some(test: (element: number, index: number) => boolean): boolean;
   forEach(visit: (element: number, index: number) => void): void;
