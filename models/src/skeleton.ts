@@ -9,14 +9,15 @@ import {
   createRandom,
   DataType,
   type GraphProto,
+  hasContent,
   loadModel,
   type Model,
   OnnxPruningError,
   type Random,
-  setTensorBytes,
   type TensorProto,
   tensorDims,
   tensorSize,
+  withContent,
 } from '@onnx-pruning/onnx';
 import { fanIn, passesOn, roleOf, type TensorRole, type Use } from './skeleton-roles.ts';
 import { kaimingValues, normalValues, uniformValues } from './weights.ts';
@@ -79,17 +80,17 @@ function skeletonPath(nameOrPath: string): string {
 
 function fillTensors(graph: GraphProto, random: Random): void {
   const uses = usesOf(graph);
-  for (const tensor of graph.initializer) {
-    if (!isEmpty(tensor)) continue;
+  graph.initializer.forEach((tensor, i) => {
+    if (!isEmpty(tensor)) return;
     const dims = tensorDims(tensor);
     const values = valuesFor(tensor, dims, findUses(tensor.name ?? '', uses), random);
-    setTensorBytes(tensor, dims, new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
-  }
+    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    graph.initializer[i] = withContent(tensor, dims, bytes);
+  });
 }
 
 function isEmpty(tensor: TensorProto): boolean {
-  const content = (tensor.rawData?.length ?? 0) + (tensor.floatData?.length ?? 0);
-  return tensor.dataType === DataType.FLOAT && content === 0 && tensorSize(tensor) > 0;
+  return tensor.dataType === DataType.FLOAT && !hasContent(tensor) && tensorSize(tensor) > 0;
 }
 
 /** By value name: the inputs it is used as. */

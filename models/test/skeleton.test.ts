@@ -71,7 +71,7 @@ describe('loadSkeleton', () => {
   /** Writes the model without the content of its initializers. */
   async function emptied(builder: GraphBuilder): Promise<string> {
     const model = builder.build();
-    for (const tensor of model.graph.initializer) delete tensor.rawData;
+    model.graph.initializer = model.graph.initializer.map((tensor) => ({ ...tensor, rawData: undefined }));
     const path = join(folder, 'model.onnx');
     await writeFile(path, encodeModel(model));
     return path;

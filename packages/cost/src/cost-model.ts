@@ -5,7 +5,7 @@
 
 import type { Analysis, Leaf, ShapeTable } from '@onnx-pruning/depgraph';
 import { SizesAfter } from '@onnx-pruning/depgraph';
-import { bitsPerElement, encodeModel, type Model, type TensorProto } from '@onnx-pruning/onnx';
+import { bitsPerElement, encodedSize, type Model, type TensorProto } from '@onnx-pruning/onnx';
 import type { Dim, ValueInfo } from '@onnx-pruning/ops';
 import { type CountOptions, concreteShapes, countNodes } from './count.ts';
 
@@ -33,7 +33,7 @@ export class CostModel {
     this.#model = analysis.model;
     this.#shapes = concreteShapes(analysis.model, options, analysis.shapes.vectors);
     this.#tensorBytes = this.#bytesOf(this.#shapes.values);
-    this.#fileBytes = encodeModel(analysis.model).byteLength;
+    this.#fileBytes = encodedSize(analysis.model);
   }
 
   /** The cost when each of the given leaves keeps `length` channels. */

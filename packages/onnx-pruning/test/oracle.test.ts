@@ -9,11 +9,12 @@ import {
   GraphBuilder,
   type Model,
   readNumbers,
+  replaceConstant,
   setAttribute,
-  setTensorBytes,
   type TensorProto,
   tensorBytes,
   tensorDims,
+  withContent,
 } from '@onnx-pruning/onnx';
 import { assertVerified, EquivalenceError, type Verification, verify } from '@onnx-pruning/proof';
 import { createPlan, type Plan } from '@onnx-pruning/pruning';
@@ -61,7 +62,7 @@ function reslice(
   const raw = { bytes: tensorBytes(source), dims: tensorDims(source), bits: bitsPerElement(source.dataType) };
   const lists = raw.dims.map((_, a) => (a === axis ? Int32Array.from(kept) : others[a] && Int32Array.from(others[a])));
   const gathered = gatherAxes(raw, lists);
-  setTensorBytes(tensorOf(model, name), [...gathered.dims], gathered.bytes);
+  replaceConstant(model.graph, name, withContent(tensorOf(model, name), gathered.dims, gathered.bytes));
 }
 
 async function verifyBroken(breakIt: (model: Model, plan: Plan) => void): Promise<Verification> {
@@ -128,7 +129,11 @@ describe('a broken model is found out', () => {
       const tensor = tensorOf(model, 'conv4.weight');
       const values = Float32Array.from(readNumbers(tensor));
       values[7] += 0.01;
-      setTensorBytes(tensor, tensorDims(tensor), new Uint8Array(values.buffer));
+      replaceConstant(
+        model.graph,
+        tensor.name!,
+        withContent(tensor, tensorDims(tensor), new Uint8Array(values.buffer)),
+      );
     });
     expect(await broken).toMatchObject({ ok: false });
   });
@@ -198,7 +203,7 @@ describe('statistics over the removed channels', () => {
     graph.getPruningGroup('conv1', pruneConvOutChannels, [2, 5]).prune();
     const tensor = tensorOf(model, 'conv1.bias');
     const values = Float32Array.from(readNumbers(tensor)).reverse();
-    setTensorBytes(tensor, tensorDims(tensor), new Uint8Array(values.buffer));
+    replaceConstant(model.graph, tensor.name!, withContent(tensor, tensorDims(tensor), new Uint8Array(values.buffer)));
     expect(await verify(attending(), model, createPlan(graph))).toMatchObject({ ok: false });
   });
 });

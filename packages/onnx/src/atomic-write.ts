@@ -5,11 +5,13 @@
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { asArray } from './content/bytes.ts';
+import { type Content, StoredBytes } from './content/stored-bytes.ts';
 import { SaveError } from './errors.ts';
 
 export interface PendingFile {
   readonly path: string;
-  readonly chunks: Iterable<Uint8Array>;
+  readonly chunks: Iterable<Content>;
 }
 
 /** The system takes at most 1024 buffers at once (IOV_MAX). */
@@ -46,7 +48,7 @@ function besides(path: string): string {
   return join(dirname(path), `.${basename(path)}.${process.pid}-${randomBytes(6).toString('hex')}.tmp`);
 }
 
-async function writeNew(path: string, chunks: Iterable<Uint8Array>): Promise<void> {
+async function writeNew(path: string, chunks: Iterable<Content>): Promise<void> {
   const file = await open(path, 'wx');
   try {
     await writeChunks(file, chunks);
@@ -55,12 +57,49 @@ async function writeNew(path: string, chunks: Iterable<Uint8Array>): Promise<voi
   }
 }
 
+/** Bytes that are read at once of content that lies in another file. */
+const BYTES_PER_COPY = 2 ** 18;
+
 /**
- * internal: writes chunks one after the other, in bounded portions, whatever their sizes.
+ * internal: writes chunks one after the other, in bounded portions, whatever their sizes. Of what lies in a file, one small
+ * piece at a time is in memory.
  * @throws SaveError when the system does not write on, or says that it wrote what it cannot have written
  */
-export async function writeChunks(file: Pick<FileHandle, 'writev'>, chunks: Iterable<Uint8Array>): Promise<void> {
-  for (const portion of portionsOf(chunks)) await writeAll(file, portion);
+export async function writeChunks(file: Pick<FileHandle, 'writev'>, chunks: Iterable<Content>): Promise<void> {
+  let inMemory: Uint8Array[] = [];
+  const flush = async (): Promise<void> => {
+    for (const portion of portionsOf(inMemory)) await writeAll(file, portion);
+    inMemory = [];
+  };
+  const buffer = new Buffers();
+  for (const chunk of chunks) {
+    if (!(chunk instanceof StoredBytes)) {
+      inMemory.push(asArray(chunk));
+      continue;
+    }
+    await flush();
+    await copyStored(file, chunk, buffer.of(Math.min(chunk.length, BYTES_PER_COPY)));
+  }
+  await flush();
+}
+
+/** A buffer that is made when it is first needed, and used again. */
+class Buffers {
+  #buffer = new Uint8Array();
+
+  of(length: number): Uint8Array {
+    if (this.#buffer.length < length) this.#buffer = new Uint8Array(length);
+    return this.#buffer;
+  }
+}
+
+async function copyStored(file: Pick<FileHandle, 'writev'>, stored: StoredBytes, buffer: Uint8Array): Promise<void> {
+  for (let from = 0; from < stored.length; ) {
+    const piece = buffer.subarray(0, Math.min(buffer.length, stored.length - from));
+    stored.readInto(piece, from);
+    await writeAll(file, [piece]);
+    from += piece.length;
+  }
 }
 
 /** Neighbouring chunks, or parts of long ones, that fit into one write. */

@@ -1,4 +1,19 @@
-/** Copies messages. Knows no message in particular: everything that is an object or an array is copied, bytes are shared. */
+/**
+ * Copies messages. Knows no message in particular: everything that is an object or an array is copied, but for content
+ * of tensors, which never changes and is shared.
+ */
+import type { ContentFields } from './proto.ts';
+
+/** Fields of TensorProto that hold content; no other message has fields of these names. */
+const CONTENT: Readonly<Record<keyof ContentFields, true>> = {
+  rawData: true,
+  floatData: true,
+  int32Data: true,
+  stringData: true,
+  int64Data: true,
+  doubleData: true,
+  uint64Data: true,
+};
 
 /** Adds unknown fields to a message the way the decoder does: hidden from `Object.keys`, seen by the encoder. */
 function setUnknowns(message: object, unknowns: Uint8Array[]): void {
@@ -12,7 +27,7 @@ function setUnknowns(message: object, unknowns: Uint8Array[]): void {
 
 /**
  * A copy of a message that can be changed without changing the original, unknown fields included.
- * Byte arrays (tensor content) are shared between the two.
+ * Content of tensors is shared between the two: no weights are copied.
  */
 export function cloneProto<T>(message: T): T {
   return cloneValue(message) as T;
@@ -29,7 +44,7 @@ function cloneValue(value: unknown): unknown {
   if (Array.isArray(value)) return typeof value[0] === 'number' ? value.slice() : value.map(cloneValue);
   if (!isMessage(value)) return value;
   const copy: Record<string, unknown> = {};
-  for (const key of Object.keys(value)) copy[key] = cloneValue(value[key]);
+  for (const key of Object.keys(value)) copy[key] = key in CONTENT ? value[key] : cloneValue(value[key]);
   if (Array.isArray(value.$unknowns)) setUnknowns(copy, value.$unknowns.slice());
   return copy;
 }

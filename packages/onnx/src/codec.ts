@@ -6,6 +6,8 @@
  */
 import protobuf from 'protobufjs/light.js';
 import { ChunkWriter, type TensorStore } from './chunk-writer.ts';
+import { asArray } from './content/bytes.ts';
+import { type Content, StoredBytes } from './content/stored-bytes.ts';
 import type * as proto from './proto.ts';
 import { type FieldSpec, SCHEMA } from './schema.ts';
 import { TextReader } from './text-reader.ts';
@@ -102,23 +104,29 @@ function typeOf(message: string): protobuf.Type {
 
 /**
  * Decodes one message. Byte fields are views of `bytes`.
+ * @param stored content that was left out of `bytes`, as `scanModel` gives it
  * @throws RangeError and Error of protobufjs when the bytes are not such a message.
  */
-export function decodeMessage<K extends keyof MessageTypes>(message: K, bytes: Uint8Array): MessageTypes[K] {
-  const reader = new TextReader(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+export function decodeMessage<K extends keyof MessageTypes>(
+  message: K,
+  bytes: Uint8Array,
+  stored?: ReadonlyMap<number, StoredBytes>,
+): MessageTypes[K] {
+  const reader = new TextReader(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength), stored);
   reader.discardUnknown = false;
   return typeOf(message).decode(reader) as unknown as MessageTypes[K];
 }
 
 /**
- * Encodes one message as a list of chunks; concatenated they are its bytes. Large byte fields are not copied.
+ * Encodes one message as a list of chunks; concatenated they are its bytes. Large byte fields are not copied, and
+ * content that lies in a file is not read.
  * @param store gives the form in which each tensor, at any depth, is written; it must not change its argument.
  */
 export function encodeMessageChunks<K extends keyof MessageTypes>(
   message: K,
   value: MessageTypes[K],
   store?: TensorStore,
-): Uint8Array[] {
+): Content[] {
   const writer = new ChunkWriter(undefined, store);
   typeOf(message).encode(value, writer);
   return writer.chunks();
@@ -127,15 +135,23 @@ export function encodeMessageChunks<K extends keyof MessageTypes>(
 /** Encodes one message into one array. */
 export function encodeMessage<K extends keyof MessageTypes>(message: K, value: MessageTypes[K]): Uint8Array {
   const chunks = encodeMessageChunks(message, value);
-  return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : concatenate(chunks);
+  const [first] = chunks;
+  if (chunks.length === 1 && first !== undefined && !(first instanceof StoredBytes)) return asArray(first);
+  return concatenate(chunks);
+}
+
+/** Number of bytes of all chunks together. */
+export function totalLength(chunks: readonly Content[]): number {
+  return chunks.reduce((sum, chunk) => sum + chunk.length, 0);
 }
 
 /** Copies chunks one after the other into one array. */
-export function concatenate(chunks: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
+export function concatenate(chunks: readonly Content[]): Uint8Array {
+  const bytes = new Uint8Array(totalLength(chunks));
   let at = 0;
   for (const chunk of chunks) {
-    bytes.set(chunk, at);
+    if (chunk instanceof StoredBytes) chunk.readInto(bytes.subarray(at, at + chunk.length), 0);
+    else bytes.set(asArray(chunk), at);
     at += chunk.length;
   }
   return bytes;

@@ -54,8 +54,8 @@ function tensorOfAttribute(name: string, a: AttributeProto): TensorProto | undef
 
 /**
  * Initializers and the tensors of Constant nodes of this graph (not of its subgraphs), by value name.
- * The tensors are live: changing one changes the model. Only those of `value_int(s)` and `value_float(s)` are copies;
- * `replaceConstant` changes every kind.
+ * Those of `value_int(s)` and `value_float(s)` are made from the attribute. `replaceConstant` puts another tensor in the
+ * place of any of them.
  */
 export function constantTensors(graph: GraphProto): Map<string, TensorProto> {
   const constants = new Map<string, TensorProto>();
@@ -66,6 +66,22 @@ export function constantTensors(graph: GraphProto): Map<string, TensorProto> {
     if (tensor !== undefined && name !== undefined) constants.set(name, tensor);
   }
   return constants;
+}
+
+/**
+ * Makes constants hold other tensors, as `replaceConstant` does, in one pass over the graph.
+ * @throws InvalidModelError when the graph has no constant of one of the names
+ */
+export function replaceConstants(graph: GraphProto, tensors: ReadonlyMap<string, TensorProto>): void {
+  const rest = new Map(tensors);
+  graph.initializer.forEach((before, i) => {
+    const tensor = rest.get(before.name ?? '');
+    if (tensor === undefined) return;
+    rest.delete(before.name ?? '');
+    tensor.name = before.name ?? '';
+    graph.initializer[i] = tensor;
+  });
+  for (const [name, tensor] of rest) replaceConstant(graph, name, tensor);
 }
 
 /**

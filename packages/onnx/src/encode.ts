@@ -1,11 +1,15 @@
-/** Models to bytes, with tensor content inside or in a data file of its own. Writes no files. */
+/**
+ * Models to bytes, with tensor content inside or in a data file of its own. Writes no files, and reads no content that lies
+ * in one: whoever takes the chunks does, one by one.
+ */
 
 import { shallowCloneProto } from './clone.ts';
-import { concatenate, encodeMessageChunks } from './codec.ts';
+import { concatenate, encodeMessageChunks, totalLength } from './codec.ts';
+import type { Content } from './content/stored-bytes.ts';
 import { SaveError } from './errors.ts';
 import type { Model } from './model.ts';
 import type { TensorProto } from './proto.ts';
-import { isStoredExternally, tensorBytes } from './tensor.ts';
+import { isStoredExternally, tensorContent } from './tensor.ts';
 
 /** Protobuf cannot hold more (its lengths are signed 32-bit numbers). */
 const MAX_MODEL_BYTES = 2 ** 31 - 1;
@@ -19,8 +23,8 @@ const EXTERNAL = 1;
 
 /** A model as it is written: the chunks of the model file, and those of its data file. */
 export interface EncodedModel {
-  readonly model: readonly Uint8Array[];
-  readonly data: readonly Uint8Array[];
+  readonly model: readonly Content[];
+  readonly data: readonly Content[];
 }
 
 /**
@@ -31,7 +35,15 @@ export function encodeModel(model: Model): Uint8Array {
   return concatenate(encodeEmbedded(model).model);
 }
 
-/** The model with all content inside, as chunks; tensor content is not copied. */
+/**
+ * The number of bytes that the model has as one ONNX file, external data included. Nothing is encoded but the structure;
+ * there is no limit.
+ */
+export function encodedSize(model: Model): number {
+  return totalLength(encodeMessageChunks('ModelProto', model.proto, embedded));
+}
+
+/** The model with all content inside, as chunks; tensor content is neither copied nor read. */
 export function encodeEmbedded(model: Model): EncodedModel {
   const chunks = encodeMessageChunks('ModelProto', model.proto, embedded);
   checkSize(chunks);
@@ -48,36 +60,38 @@ export function encodeExternal(
   location: string,
   isExternal: (tensor: TensorProto) => boolean,
 ): EncodedModel {
-  const data: Uint8Array[] = [];
+  const data: Content[] = [];
   let end = 0;
   const store = (tensor: TensorProto): TensorProto => {
     if (!isExternal(tensor)) return embedded(tensor);
-    const bytes = tensorBytes(tensor);
-    const alignment = bytes.length >= LARGE_TENSOR ? PAGE : CACHE_LINE;
+    const content = tensorContent(tensor);
+    const alignment = content.length >= LARGE_TENSOR ? PAGE : CACHE_LINE;
     const offset = Math.ceil(end / alignment) * alignment;
     if (offset > end) data.push(new Uint8Array(offset - end));
-    data.push(bytes);
-    end = offset + bytes.length;
-    return reference(tensor, location, offset, bytes.length);
+    data.push(content);
+    end = offset + content.length;
+    return reference(tensor, location, offset, content.length);
   };
   const chunks = encodeMessageChunks('ModelProto', model.proto, store);
   checkSize(chunks);
   return { model: chunks, data };
 }
 
-/** The tensor with its content in the message. */
-function embedded(tensor: TensorProto): TensorProto {
+type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
+
+/** internal: the tensor with its content in the message. */
+export function embedded(tensor: TensorProto): TensorProto {
   if (!isStoredExternally(tensor)) return tensor;
-  const copy = shallowCloneProto(tensor);
-  copy.rawData = tensorBytes(tensor);
+  const copy: Writable<TensorProto> = shallowCloneProto(tensor);
+  copy.rawData = tensorContent(tensor);
   delete copy.dataLocation;
   delete copy.externalData;
   return copy;
 }
 
-/** The tensor without content, but with the place where it lies. */
-function reference(tensor: TensorProto, location: string, offset: number, length: number): TensorProto {
-  const copy = shallowCloneProto(tensor);
+/** internal: the tensor without content, but with the place where it lies. */
+export function reference(tensor: TensorProto, location: string, offset: number, length: number): TensorProto {
+  const copy: Writable<TensorProto> = shallowCloneProto(tensor);
   for (const field of ['rawData', 'floatData', 'int32Data', 'int64Data', 'doubleData', 'uint64Data'] as const) {
     delete copy[field];
   }
@@ -90,8 +104,8 @@ function reference(tensor: TensorProto, location: string, offset: number, length
   return copy;
 }
 
-function checkSize(chunks: readonly Uint8Array[]): void {
-  const size = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+function checkSize(chunks: readonly Content[]): void {
+  const size = totalLength(chunks);
   if (size <= MAX_MODEL_BYTES) return;
   throw new SaveError('MODEL_TOO_LARGE', 'An ONNX file cannot be larger than 2 GiB', {
     expected: `at most ${MAX_MODEL_BYTES} bytes`,

@@ -1,17 +1,19 @@
 /**
- * Reads tensor content that lies in files next to the model. Only files inside the model's folder are opened:
+ * Finds tensor content that lies in files next to the model, where it stays until it is needed. Only files inside the model's folder are opened:
  * a location that leaves it, by `..`, an absolute path or a link, is refused.
  */
-import { closeSync, fstatSync, openSync, readSync, realpathSync } from 'node:fs';
+import { realpathSync } from 'node:fs';
 import { isAbsolute, relative, resolve, sep, win32 } from 'node:path';
+import { SourceFile } from './content/source-file.ts';
+import { StoredBytes } from './content/stored-bytes.ts';
 import { byteLength, dataTypeName } from './data-type.ts';
 import { type ErrorDetails, ExternalDataError } from './errors.ts';
 import type { ModelProto, TensorProto } from './proto.ts';
-import { isExternal, tensorDims, tensorSize } from './tensor.ts';
+import { attachContent, isExternal, tensorDims, tensorSize } from './tensor.ts';
 import { visitTensors } from './walk.ts';
 
-/** Bytes of one read; the system takes fewer than 2 GiB at once. */
-const BYTES_PER_READ = 2 ** 30;
+/** Content of fewer bytes is read at once: what stands for it would take as much. */
+export const KEPT_IN_MEMORY = 512;
 
 /** Where a tensor's content lies. */
 interface Extent {
@@ -21,7 +23,7 @@ interface Extent {
   readonly length: number;
 }
 
-/** Tensors whose content is in other files and has not been read. */
+/** Tensors whose content is in other files that nobody looked for. */
 export function externalTensors(model: ModelProto): TensorProto[] {
   const tensors: TensorProto[] = [];
   visitTensors(model, (tensor) => {
@@ -31,13 +33,13 @@ export function externalTensors(model: ModelProto): TensorProto[] {
 }
 
 /**
- * Reads the content of `tensors` into their raw data, each file once and only the bytes that are needed.
- * The tensors stay marked as external, so that saving puts them into a data file again.
+ * Gives `tensors` the content that their external data says they have. The tensors stay marked as external, so that saving
+ * puts them into a data file again.
  * @param folder the model's folder.
- * @returns the real paths of the files that were read.
+ * @returns the real paths of the files.
  * @throws ExternalDataError when a file is missing, short, unreadable or outside the folder.
  */
-export function readExternalData(tensors: readonly TensorProto[], folder: string): string[] {
+export function attachExternalData(tensors: readonly TensorProto[], folder: string): string[] {
   const byLocation = new Map<string, Extent[]>();
   for (const tensor of tensors) {
     const extent = extentOf(tensor);
@@ -47,7 +49,7 @@ export function readExternalData(tensors: readonly TensorProto[], folder: string
   }
   return [...byLocation].map(([location, extents]) => {
     const path = locate(location, folder, extents[0]?.tensor.name ?? '');
-    readExtents(path, extents);
+    attachExtents(path, extents);
     return path;
   });
 }
@@ -120,42 +122,31 @@ function isInside(path: string, folder: string): boolean {
   return way !== '' && way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way);
 }
 
-function readExtents(path: string, extents: readonly Extent[]): void {
+function attachExtents(path: string, extents: readonly Extent[]): void {
   const file = open(path, extents[0]?.tensor.name ?? '');
-  try {
-    const { size } = fstatSync(file);
-    for (const extent of extents) extent.tensor.rawData = readExtent(file, path, size, extent);
-  } finally {
-    closeSync(file);
+  for (const { tensor, offset, length } of extents) {
+    if (offset + length > file.size) {
+      throw new ExternalDataError('EXTERNAL_DATA_SHORT', "A file with the model's external data is too short", {
+        path,
+        value: tensor.name ?? '',
+        expected: `${offset + length} bytes or more`,
+        actual: `${file.size} bytes`,
+        repair: 'Copy or download it again; the transfer was not complete.',
+      });
+    }
+    const content = new StoredBytes(file, offset, length);
+    // A buffer of its own per tensor: it is aligned, so that views of it need no copy.
+    attachContent(tensor, length < KEPT_IN_MEMORY ? content.read() : content);
   }
 }
 
-function open(path: string, value: string): number {
+function open(path: string, value: string): SourceFile {
+  let file: SourceFile | undefined;
   try {
-    const file = openSync(path, 'r');
-    if (fstatSync(file).isFile()) return file;
-    closeSync(file);
+    file = SourceFile.open(path);
   } catch (cause) {
     throw new ExternalDataError('EXTERNAL_DATA_UNREADABLE', 'External data cannot be read', { path, value }, { cause });
   }
+  if (file !== undefined) return file;
   throw new ExternalDataError('EXTERNAL_DATA_UNREADABLE', 'External data is not in a regular file', { path, value });
-}
-
-function readExtent(file: number, path: string, size: number, { tensor, offset, length }: Extent): Uint8Array {
-  // A buffer of its own per tensor: it is aligned, so that views of it need no copy.
-  const bytes = new Uint8Array(length);
-  let read = 0;
-  while (read < length && offset + length <= size) {
-    const got = readSync(file, bytes, read, Math.min(length - read, BYTES_PER_READ), offset + read);
-    if (got === 0) break;
-    read += got;
-  }
-  if (read === length) return bytes;
-  throw new ExternalDataError('EXTERNAL_DATA_SHORT', "A file with the model's external data is too short", {
-    path,
-    value: tensor.name ?? '',
-    expected: `${offset + length} bytes or more`,
-    actual: `${size} bytes`,
-    repair: 'Copy or download it again; the transfer was not complete.',
-  });
 }

@@ -5,6 +5,8 @@
  */
 import { attributeType } from './attributes.ts';
 import { encodeMessage } from './codec.ts';
+import type { Bytes } from './content/bytes.ts';
+import { forEachPiece } from './content/stored-bytes.ts';
 import { DataType } from './data-type.ts';
 import { toBigInt } from './int64.ts';
 import { canonicalDomain } from './model.ts';
@@ -20,7 +22,7 @@ import type {
   ValueInfoProto,
 } from './proto.ts';
 import { type Digest, sha256 } from './sha256.ts';
-import { tensorBytes } from './tensor.ts';
+import { tensorContent } from './tensor.ts';
 
 /** The parts of a model that count. */
 export type FingerprintedModel = Pick<ModelProto, 'opsetImport' | 'functions' | 'graph'>;
@@ -135,7 +137,9 @@ class ModelHasher {
       ...tensor.dims.map((size) => String(toBigInt(size))),
     ]);
     if (tensor.dataType !== DataType.STRING) {
-      this.#bytes(tensorBytes(tensor));
+      const content = tensorContent(tensor);
+      this.#count(content.length);
+      forEachPiece(content, (piece) => this.#digest.update(piece));
       return;
     }
     const strings = tensor.stringData ?? [];
@@ -152,7 +156,7 @@ class ModelHasher {
     this.#bytes(UTF8.encode(text));
   }
 
-  #bytes(bytes: Uint8Array): void {
+  #bytes(bytes: Bytes): void {
     this.#count(bytes.length);
     this.#digest.update(bytes);
   }

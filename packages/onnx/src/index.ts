@@ -6,6 +6,8 @@ export { checkModel } from './check.ts';
 export { cloneProto, shallowCloneProto } from './clone.ts';
 export { decodeMessage, encodeMessage, type MessageTypes } from './codec.ts';
 export * from './constants.ts';
+export { asArray, type Bytes, type Numbers } from './content/bytes.ts';
+export { type ByteSource, type Content, StoredBytes } from './content/stored-bytes.ts';
 export * from './data-type.ts';
 export {
   EditError,
@@ -15,10 +17,11 @@ export {
   type ReplaceUsesOptions,
 } from './edit/graph-editor.ts';
 export { type NameScheme, NameTable, numbered, suffixed } from './edit/names.ts';
-export { encodeModel } from './encode.ts';
+export { encodedSize, encodeModel } from './encode.ts';
 export * from './errors.ts';
 export { ambiguousLayer, listNames, unknownLayer } from './find-layer.ts';
 export { type FingerprintedModel, fingerprint } from './fingerprint.ts';
+export { encodeReferring, type ReferringModel, unchangedFile } from './in-files.ts';
 export * from './int64.ts';
 export { nearestNames } from './layer-names.ts';
 export * from './load.ts';
@@ -31,13 +34,26 @@ export type * from './proto.ts';
 export * from './random.ts';
 export * from './save.ts';
 export { GraphScope, nestedScopes, scopesOf } from './scopes.ts';
-export * from './tensor.ts';
 export {
+  contentKey,
+  copyTensorBytes,
+  forEachTensorBytes,
+  hasContent,
+  isExternal,
+  isInFile,
+  isStoredExternally,
+  tensorBytes,
+  tensorDims,
+  tensorSize,
+  withContent,
+  withContentOf,
+} from './tensor.ts';
+export {
+  type Elements,
   type ElementView,
   readInts,
   readNumbers,
   type TensorView,
-  type TypedView,
   tensorView,
 } from './tensor-view.ts';
 export * from './versions.ts';

@@ -1,10 +1,14 @@
 /** Bytes and files to models. Says clearly what is wrong with a file that is not a model; does not check the graph. */
+import { statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { decodeMessage } from './codec.ts';
+import { scanModel } from './content/scan-model.ts';
+import { SourceFile } from './content/source-file.ts';
+import type { StoredBytes } from './content/stored-bytes.ts';
 import { type Diagnosis, foreignFormat, unreadableBytes } from './diagnose.ts';
-import { ExternalDataError, errorCode, ModelFileError } from './errors.ts';
-import { externalTensors, readExternalData } from './external-data.ts';
+import { ExternalDataError, errorCode, ModelFileError, OnnxPruningError } from './errors.ts';
+import { attachExternalData, externalTensors, KEPT_IN_MEMORY } from './external-data.ts';
 import { toNumber } from './int64.ts';
 import { Model } from './model.ts';
 import type { GraphProto, ModelProto } from './proto.ts';
@@ -15,8 +19,16 @@ export interface ParseOptions {
   baseDir?: string;
 }
 
+/** Files of fewer bytes are read as a whole. */
+const READ_AS_A_WHOLE = 2 ** 18;
+
+/** Protobuf cannot hold more (its lengths are signed 32-bit numbers). */
+const LARGEST_FILE = 2 ** 31 - 1;
+
 /**
- * Reads a model from a file, with its external data.
+ * Reads a model from a file, with its external data. The weights of large models stay in their files, which must be left
+ * alone while the model is used: they may be replaced or deleted, also by saving over them, but not written to in place;
+ * whoever then asks for weights gets a ModelFileError (`MODEL_FILE_CHANGED`).
  * @param source path of the file, or its bytes (as `parseModel`).
  * @throws ModelFileError when the file is missing, empty, truncated, not ONNX, or newer than this package reads.
  * @throws ExternalDataError when external data is missing, short or outside the model's folder.
@@ -24,22 +36,54 @@ export interface ParseOptions {
 export async function loadModel(source: string | Uint8Array, options: ParseOptions = {}): Promise<Model> {
   if (typeof source !== 'string') return parseModel(source, options);
   const path = resolve(source);
-  const bytes = await readFile(path).catch((cause: NodeJS.ErrnoException) => {
-    throw unreadable(path, cause);
-  });
-  return decodeModel(bytes, options.baseDir ?? dirname(path), path);
+  try {
+    const scanned = isLarge(path) ? scanFile(path) : undefined;
+    return decodeModel(scanned ?? { bytes: await readFile(path) }, options.baseDir ?? dirname(path), path);
+  } catch (cause) {
+    throw cause instanceof OnnxPruningError ? cause : unreadable(path, cause);
+  }
 }
+
+/** What is decoded: a message, and the content that was left out of it. */
+interface Encoded {
+  readonly bytes: Uint8Array;
+  readonly stored?: ReadonlyMap<number, StoredBytes>;
+}
+
+function isLarge(path: string): boolean {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (stats?.isFile() !== true) return false;
+  if (stats.size <= LARGEST_FILE) return stats.size >= READ_AS_A_WHOLE;
+  throw new ModelFileError('MODEL_TOO_LARGE', 'An ONNX file cannot be larger than 2 GiB', {
+    path,
+    expected: `at most ${LARGEST_FILE} bytes`,
+    actual: `${stats.size} bytes`,
+    repair: 'Save the model with external data.',
+  });
+}
+
+/** The file without its weights, or undefined where it is no well-formed message. */
+function scanFile(path: string): Encoded | undefined {
+  const file = SourceFile.open(path);
+  if (file === undefined) return undefined;
+  const start = new Uint8Array(SIGNATURE_BYTES);
+  file.read(start, 0);
+  return foreignFormat(start) === undefined ? scanModel(file, KEPT_IN_MEMORY) : undefined;
+}
+
+/** Formats are told apart by no more bytes than these. */
+const SIGNATURE_BYTES = 64;
 
 /**
  * Reads a model from bytes. Tensor content is a view of the bytes: do not change them afterwards.
  * @throws as `loadModel`; a model with external data needs `baseDir`.
  */
 export function parseModel(bytes: Uint8Array, options: ParseOptions = {}): Model {
-  return decodeModel(bytes, options.baseDir, undefined);
+  return decodeModel({ bytes }, options.baseDir, undefined);
 }
 
-function decodeModel(bytes: Uint8Array, folder: string | undefined, path: string | undefined): Model {
-  const proto = decodeBytes(bytes, path);
+function decodeModel(encoded: Encoded, folder: string | undefined, path: string | undefined): Model {
+  const proto = decodeBytes(encoded, path);
   checkVersions(proto, path);
   if (proto.graph) shareNames(proto.graph);
   const tensors = externalTensors(proto);
@@ -50,7 +94,7 @@ function decodeModel(bytes: Uint8Array, folder: string | undefined, path: string
       repair: 'Load the model by its path, or pass baseDir: the folder of the data files.',
     });
   }
-  return new Model(proto, path, readExternalData(tensors, folder));
+  return new Model(proto, path, attachExternalData(tensors, folder));
 }
 
 /** Every use of a name was decoded on its own. One string for all of them takes less memory and is found sooner. */
@@ -68,12 +112,12 @@ function shareNames(graph: GraphProto): void {
   }
 }
 
-function decodeBytes(bytes: Uint8Array, path: string | undefined): ModelProto {
+function decodeBytes({ bytes, stored }: Encoded, path: string | undefined): ModelProto {
   const foreign = foreignFormat(bytes);
   if (foreign !== undefined) throw fileError(foreign, path);
   let proto: ModelProto;
   try {
-    proto = decodeMessage('ModelProto', bytes);
+    proto = decodeMessage('ModelProto', bytes, stored);
   } catch (cause) {
     throw fileError(isTextError(cause) ? NOT_UTF8 : unreadableBytes(bytes), path, cause);
   }
@@ -120,8 +164,10 @@ function checkVersions(proto: ModelProto, path: string | undefined): void {
 }
 
 /** What Node says of a file that cannot be read, for people. */
-function unreadable(path: string, cause: NodeJS.ErrnoException): ModelFileError {
-  switch (cause.code) {
+function unreadable(path: string, cause: unknown): unknown {
+  const code = errorCode(cause);
+  if (code === undefined) return cause;
+  switch (code) {
     case 'ENOENT':
     case 'ENOTDIR':
       return new ModelFileError(
@@ -137,14 +183,7 @@ function unreadable(path: string, cause: NodeJS.ErrnoException): ModelFileError 
         { path, actual: 'a folder', repair: 'Give the path of the .onnx file in it.' },
         { cause },
       );
-    case 'ERR_FS_FILE_TOO_LARGE':
-      return new ModelFileError(
-        'MODEL_TOO_LARGE',
-        'An ONNX file cannot be larger than 2 GiB',
-        { path, repair: 'Save the model with external data.' },
-        { cause },
-      );
     default:
-      return new ModelFileError('MODEL_UNREADABLE', `The file cannot be read (${cause.code})`, { path }, { cause });
+      return new ModelFileError('MODEL_UNREADABLE', `The file cannot be read (${code})`, { path }, { cause });
   }
 }

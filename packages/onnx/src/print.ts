@@ -2,13 +2,13 @@
  * Models as text for people and for inline snapshots: one line per node, shapes beside the weights. Same model, same
  * text. It is not a file format: there is no way back.
  */
-import { createHash } from 'node:crypto';
 import { attributeType } from './attributes.ts';
 import { AttributeType, DataType, dataTypeName } from './data-type.ts';
 import { toBigInt, toNumber } from './int64.ts';
 import { Model } from './model.ts';
 import type { AttributeProto, FunctionProto, GraphProto, NodeProto, TensorProto, ValueInfoProto } from './proto.ts';
-import { isExternal, tensorBytes, tensorDims, tensorSize } from './tensor.ts';
+import { sha256 } from './sha256.ts';
+import { forEachTensorBytes, isExternal, tensorDims, tensorSize } from './tensor.ts';
 import { readInts, readNumbers, tensorView } from './tensor-view.ts';
 
 export interface PrintOptions {
@@ -111,12 +111,18 @@ const isInteger = (t: TensorProto): boolean => t.dataType === DataType.INT64 || 
 function printContent(t: TensorProto, weights: 'ints' | 'none' | 'hash' | number): string {
   if (weights === 'none' || isExternal(t)) return '';
   if (t.dataType === DataType.STRING) return '';
-  if (weights === 'hash') return `#${createHash('sha256').update(tensorBytes(t)).digest('hex').slice(0, HASH_LENGTH)}`;
+  if (weights === 'hash') return `#${hashOf(t)}`;
   if (weights === 'ints' && !isInteger(t)) return '';
   if (weights === 'ints') return tensorSize(t) > SMALL_INTS ? '' : `= [${exactInts(t).join(',')}]`;
   const numbers = readNumbers(t);
   const shown = Array.from(numbers.subarray(0, weights), (x) => Number(x.toPrecision(6)));
   return `= [${shown.join(',')}${numbers.length > weights ? ',...' : ''}]`;
+}
+
+function hashOf(t: TensorProto): string {
+  const digest = sha256();
+  forEachTensorBytes(t, (piece) => digest.update(piece));
+  return digest.hex().slice(0, HASH_LENGTH);
 }
 
 /** The elements of an int32 or int64 tensor. */

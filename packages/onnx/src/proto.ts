@@ -6,6 +6,8 @@
  */
 import type { onnx } from 'onnx-proto';
 import type protobuf from 'protobufjs/light.js';
+import type { Bytes } from './content/bytes.ts';
+import type { Content } from './content/stored-bytes.ts';
 
 /** A 64-bit integer beyond 2^53 as protobufjs represents it. */
 export type Long = protobuf.Long;
@@ -32,23 +34,30 @@ export interface TensorSegment extends WithUnknown {
   end?: Int64;
 }
 
-export interface TensorProto extends WithUnknown {
+/**
+ * The fields that may hold a tensor's content. Content never changes: a tensor with other content is another tensor,
+ * which `withContent` makes. Read it with `tensorBytes` or `readNumbers`, whichever field holds it.
+ */
+export interface ContentFields {
+  /** Little-endian bytes: in memory, perhaps as a view of a file's bytes, or in a file, to be read when needed. */
+  readonly rawData?: Content;
+  readonly floatData?: readonly number[];
+  readonly int32Data?: readonly number[];
+  readonly stringData?: readonly Bytes[];
+  readonly int64Data?: readonly Int64[];
+  readonly doubleData?: readonly number[];
+  readonly uint64Data?: readonly Int64[];
+}
+
+export interface TensorProto extends WithUnknown, ContentFields {
   dims: Int64[];
   dataType?: number;
   segment?: TensorSegment;
-  floatData?: number[];
-  int32Data?: number[];
-  stringData?: Uint8Array[];
-  int64Data?: Int64[];
   name?: string;
   docString?: string;
-  /** Little-endian content; a view of the file's bytes when the tensor was loaded. */
-  rawData?: Uint8Array;
   externalData?: StringStringEntryProto[];
   /** 0 or absent: the content is in this message. 1: it is in another file. */
   dataLocation?: number;
-  doubleData?: number[];
-  uint64Data?: Int64[];
   metadataProps?: StringStringEntryProto[];
 }
 
@@ -204,8 +213,19 @@ export interface ModelProto extends WithUnknown {
   configuration?: DeviceConfigurationProto[];
 }
 
-/** Compiles only while every message can stand where onnx-proto's can: same field names, same types. */
-type Conforms<Ours extends Theirs, Theirs> = Ours;
+/** A message of onnx-proto as it may be read: content need not be in memory, and never changes. */
+type Readable<T> = T extends Uint8Array
+  ? Content
+  : T extends { high: number; low: number }
+    ? T
+    : T extends readonly (infer Element)[]
+      ? readonly Readable<Element>[]
+      : T extends object
+        ? { readonly [Key in keyof T]: Readable<T[Key]> }
+        : T;
+
+/** Compiles only while every message can be read where onnx-proto's can: same field names, same types. */
+type Conforms<Ours extends Readable<Theirs>, Theirs> = Ours;
 export type ConformsToOnnxProto = [
   Conforms<ModelProto, onnx.IModelProto>,
   Conforms<GraphProto, onnx.IGraphProto>,

@@ -2,6 +2,8 @@
 import { realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { type PendingFile, writeAtomically } from './atomic-write.ts';
+import { SourceFile } from './content/source-file.ts';
+import { StoredBytes } from './content/stored-bytes.ts';
 import { byteLength, DataType } from './data-type.ts';
 import { type EncodedModel, encodeEmbedded, encodeExternal } from './encode.ts';
 import { errorCode, OnnxPruningError, SaveError } from './errors.ts';
@@ -34,7 +36,8 @@ const DEFAULT_THRESHOLD = 1024;
 
 /**
  * Writes a model to a file, and its external data to a second one. Both appear complete or not at all. Tensor content
- * is written from where it is, without a copy of the model in memory.
+ * is written from where it is, in memory or in a file, without a copy of the model in memory. A model that is saved over
+ * the files that it was loaded from can be used on.
  * @throws SaveError when the file cannot be written, exists and `overwrite` is false, or is the file that the model was
  * loaded from and `overwrite` is not true.
  */
@@ -47,10 +50,20 @@ export async function saveModel(model: Model, path: string, options: SaveOptions
   if (encoded.data.length > 0) files.unshift({ path: join(dirname(target), location), chunks: encoded.data });
   try {
     for (const file of files) checkMayWrite(model, file.path, options.overwrite);
+    keepSources(model, files);
     await writeAtomically(files);
   } catch (cause) {
     throw writeError(target, cause);
   }
+}
+
+/** What the model reads from stays open when its name becomes that of a new file. */
+function keepSources(model: Model, files: readonly PendingFile[]): void {
+  const replaced = new Set(files.map(({ path }) => targetOf(path)));
+  visitTensors(model.proto, ({ rawData }) => {
+    const source = rawData instanceof StoredBytes ? rawData.source : undefined;
+    if (source instanceof SourceFile && replaced.has(targetOf(source.path))) source.pin();
+  });
 }
 
 /** Follows links, so that saving replaces the file and not the link to it. */

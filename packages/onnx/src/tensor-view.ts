@@ -1,12 +1,14 @@
 /**
  * Tensor content as numbers: typed arrays where JS has one, small views with `get(i)` where it has none.
- * Views share memory with the tensor when its bytes are aligned; treat them as read-only.
+ * Views share memory with the tensor when its bytes are in memory and aligned; their types leave out what would change them.
  */
-import { bitsPerElement, DataType, dataTypeName } from './data-type.ts';
+import { asArray, type Bytes, type Numbers } from './content/bytes.ts';
+import { type Content, StoredBytes } from './content/stored-bytes.ts';
+import { bitsPerElement, byteLength, DataType, dataTypeName } from './data-type.ts';
 import { TensorError } from './errors.ts';
 import type { TensorProto } from './proto.ts';
 import { decoderOf } from './small-floats.ts';
-import { tensorBytes, tensorSize } from './tensor.ts';
+import { tensorContent, tensorSize } from './tensor.ts';
 
 /** Elements of a type that JS has no typed array for, read one at a time. */
 export interface ElementView {
@@ -14,7 +16,15 @@ export interface ElementView {
   get(i: number): number;
 }
 
-export type TypedView =
+/** A typed array to be read. */
+export interface Elements<T extends number | bigint> {
+  readonly length: number;
+  readonly byteLength: number;
+  readonly [index: number]: T;
+  [Symbol.iterator](): ArrayIterator<T>;
+}
+
+type TypedView =
   | Float32Array
   | Float64Array
   | Int8Array
@@ -26,7 +36,7 @@ export type TypedView =
   | BigInt64Array
   | BigUint64Array;
 
-export type TensorView = TypedView | ElementView;
+export type TensorView = Elements<number> | Elements<bigint> | ElementView;
 
 type TypedConstructor = {
   readonly BYTES_PER_ELEMENT: number;
@@ -55,32 +65,43 @@ const TYPED: ReadonlyMap<number, TypedConstructor> = new Map<number, TypedConstr
  * @throws TensorError for strings, unloaded external content, or content of the wrong size.
  */
 export function tensorView(t: TensorProto): TensorView {
+  return viewOf(t);
+}
+
+function viewOf(t: TensorProto): TypedView | ElementView {
   const bytes = checkedBytes(t);
   const typed = TYPED.get(t.dataType ?? 0);
   return typed === undefined ? elementView(t, bytes) : typedView(typed, bytes);
 }
 
 /** The tensor's bytes. @throws TensorError when there are more or fewer than its dims say. */
-export function checkedBytes(t: TensorProto): Uint8Array {
-  const bytes = tensorBytes(t);
+export function checkedBytes(t: TensorProto): Bytes {
+  const content = checkedContent(t);
+  return content instanceof StoredBytes ? content.read() : content;
+}
+
+/** The tensor's content, where it is. @throws TensorError when it is more or less than the dims say. */
+export function checkedContent(t: TensorProto): Content {
+  const content = tensorContent(t);
   const size = tensorSize(t);
-  const expected = Math.ceil((size * bitsPerElement(t.dataType)) / 8);
-  if (bytes.length !== expected) {
+  const expected = byteLength(t.dataType, size);
+  if (content.length !== expected) {
     throw new TensorError('TENSOR_SIZE', 'A tensor holds more or less content than its dims say', {
       value: t.name ?? '',
       expected: `${expected} bytes for ${size} elements of ${dataTypeName(t.dataType)}`,
-      actual: `${bytes.length} bytes`,
+      actual: `${content.length} bytes`,
     });
   }
-  return bytes;
+  return content;
 }
 
-function typedView(Typed: TypedConstructor, bytes: Uint8Array): TypedView {
-  const aligned = bytes.byteOffset % Typed.BYTES_PER_ELEMENT === 0 ? bytes : bytes.slice();
+function typedView(Typed: TypedConstructor, bytes: Bytes): TypedView {
+  const array = asArray(bytes);
+  const aligned = array.byteOffset % Typed.BYTES_PER_ELEMENT === 0 ? array : array.slice();
   return new Typed(aligned.buffer, aligned.byteOffset, aligned.byteLength / Typed.BYTES_PER_ELEMENT);
 }
 
-function elementView(t: TensorProto, bytes: Uint8Array): ElementView {
+function elementView(t: TensorProto, bytes: Bytes): ElementView {
   const dataType = t.dataType ?? 0;
   const bits = bitsPerElement(dataType);
   const pattern = patternReader(bytes, bits);
@@ -96,7 +117,7 @@ const signExtend =
     (x << (32 - bits)) >> (32 - bits);
 
 /** Reads the bits of element i; below 8 bits the first element is in the lowest bits (ONNX IR, raw_data). */
-function patternReader(bytes: Uint8Array, bits: number): (i: number) => number {
+function patternReader(bytes: Bytes, bits: number): (i: number) => number {
   if (bits === 16) return (i) => (bytes[2 * i] ?? 0) | ((bytes[2 * i + 1] ?? 0) << 8);
   const perByte = 8 / bits;
   const mask = 2 ** bits - 1;
@@ -105,17 +126,17 @@ function patternReader(bytes: Uint8Array, bits: number): (i: number) => number {
 
 /**
  * Every numeric tensor as JS numbers: floats of 32 bits and fewer as Float32Array, everything else as Float64Array.
- * 64-bit integers are exact up to 2^53. May share memory with the tensor: do not write to it.
+ * 64-bit integers are exact up to 2^53.
  * @throws TensorError as `tensorView`, and for complex types.
  */
-export function readNumbers(t: TensorProto): Float32Array | Float64Array {
+export function readNumbers(t: TensorProto): Numbers {
   if (t.dataType === DataType.COMPLEX64 || t.dataType === DataType.COMPLEX128) {
     throw new TensorError('TENSOR_NOT_REAL', 'A complex tensor cannot be read as real numbers', {
       value: t.name ?? '',
       actual: dataTypeName(t.dataType),
     });
   }
-  const view = tensorView(t);
+  const view = viewOf(t);
   if (view instanceof Float32Array || view instanceof Float64Array) return view;
   if (view instanceof BigInt64Array || view instanceof BigUint64Array) return Float64Array.from(view, Number);
   if (!('get' in view)) return Float64Array.from(view);

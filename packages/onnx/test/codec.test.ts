@@ -161,9 +161,9 @@ describe('fields', () => {
 
   it('hands out raw data as a view of the bytes it was given', () => {
     const bytes = message(field(2, 1), field(9, Uint8Array.of(1, 2, 3, 4)));
-    const { rawData } = decodeMessage('TensorProto', bytes);
-    expect(rawData?.buffer).toBe(bytes.buffer);
-    expect([...(rawData ?? [])]).toEqual([1, 2, 3, 4]);
+    const rawData = decodeMessage('TensorProto', bytes).rawData as Uint8Array;
+    expect(rawData.buffer).toBe(bytes.buffer);
+    expect([...rawData]).toEqual([1, 2, 3, 4]);
   });
 
   it('keeps fields it does not know, in every message', () => {

@@ -1,16 +1,21 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { checkModel, createRandom, encodeModel, OnnxPruningError, parseModel, printModel } from '../src/index.ts';
+import {
+  checkModel,
+  createRandom,
+  encodeModel,
+  OnnxPruningError,
+  parseModel,
+  printModel,
+  withContent,
+} from '../src/index.ts';
 
 const tiny = readFileSync(join(__dirname, 'data', 'tiny-densenet-folded.onnx'));
 
 /** The model with its weights left out: nearly every byte of it is structure. */
 function structureOnly(): Uint8Array {
   const model = parseModel(tiny);
-  for (const tensor of model.graph.initializer) {
-    tensor.dims = [0];
-    delete tensor.rawData;
-  }
+  model.graph.initializer = model.graph.initializer.map((tensor) => withContent(tensor, [0], new Uint8Array()));
   return encodeModel(model);
 }
 

@@ -1,8 +1,8 @@
-import { DataType, makeTensor, NumberBlocks, type TensorProto } from '../src/index.ts';
+import { DataType, makeTensor, NumberBlocks, type TensorProto, tensorBytes } from '../src/index.ts';
 
 /** The tensor with its content at an odd address, as in most files. */
 function unaligned(tensor: TensorProto): TensorProto {
-  const content = tensor.rawData!;
+  const content = tensorBytes(tensor);
   const shifted = new Uint8Array(content.length + 1).subarray(1);
   shifted.set(content);
   return { ...tensor, rawData: shifted };

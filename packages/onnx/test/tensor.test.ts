@@ -7,7 +7,6 @@ import {
   makeTensor,
   readInts,
   readNumbers,
-  setTensorBytes,
   TensorError,
   type TensorProto,
   tensorBytes,
@@ -15,6 +14,7 @@ import {
   tensorSize,
   tensorView,
   toNumber,
+  withContent,
 } from '../src/index.ts';
 
 describe('content', () => {
@@ -119,8 +119,8 @@ describe('readInts', () => {
   });
 });
 
-describe('setTensorBytes', () => {
-  it('replaces content wherever it was, and keeps name, type and documentation', () => {
+describe('withContent', () => {
+  it('makes a tensor with other content, with the same name, type and documentation', () => {
     const tensor: TensorProto = {
       name: 'w',
       dims: [2],
@@ -129,19 +129,20 @@ describe('setTensorBytes', () => {
       floatData: [1, 2],
       externalData: [{ key: 'location', value: 'x' }],
     };
-    setTensorBytes(tensor, [1], new Uint8Array(Float32Array.of(9).buffer));
-    expect(tensor).toEqual({
+    const before = structuredClone(tensor);
+    expect(withContent(tensor, [1], new Uint8Array(Float32Array.of(9).buffer))).toEqual({
       name: 'w',
       dims: [1],
       dataType: 1,
       docString: 'doc',
       rawData: Uint8Array.of(0, 0, 16, 65),
     });
+    expect(tensor).toEqual(before);
   });
 
   it('refuses content that does not fit', () => {
     const tensor = makeTensor('w', DataType.INT4, [2], [1, 2]);
-    expect(() => setTensorBytes(tensor, [3], new Uint8Array(1))).toThrow(/expected 2 bytes of INT4, found 1 bytes/);
+    expect(() => withContent(tensor, [3], new Uint8Array(1))).toThrow(/expected 2 bytes of INT4, found 1 bytes/);
   });
 });
 

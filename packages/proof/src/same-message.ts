@@ -2,7 +2,16 @@
  * Whether two ONNX messages mean the same: tensors are compared by content, however it is stored; documentation and
  * metadata do not count. Knows no message in particular but tensors.
  */
-import { bitsPerElement, dataTypeName, type TensorProto, tensorBytes, tensorDims, toBigInt } from '@onnx-pruning/onnx';
+import {
+  asArray,
+  type Bytes,
+  bitsPerElement,
+  dataTypeName,
+  type TensorProto,
+  tensorBytes,
+  tensorDims,
+  toBigInt,
+} from '@onnx-pruning/onnx';
 
 /** Fields that do not change what a model computes. */
 const SILENT: ReadonlySet<string> = new Set(['docString', 'metadataProps', 'valueInfo']);
@@ -48,14 +57,14 @@ export function tensorDifference(expected: TensorProto, found: TensorProto): str
   const bits = bitsPerElement(expected.dataType);
   if (bits === 0) return firstDifference(expected.stringData, found.stringData);
   const [right, asked] = [tensorBytes(expected), tensorBytes(found)];
-  if (Buffer.compare(right, asked) === 0) return undefined;
+  if (Buffer.compare(asArray(right), asArray(asked)) === 0) return undefined;
   const at = right.findIndex((byte, i) => byte !== asked[i]);
   const element = Math.floor((at * 8) / bits);
   return `element ${element} of [${dims.join(', ')}]: expected ${hex(right, element, bits)}, found ${hex(asked, element, bits)}`;
 }
 
 /** The element as a number where it is a float, else its bytes. */
-function hex(bytes: Uint8Array, element: number, bits: number): string {
+function hex(bytes: Bytes, element: number, bits: number): string {
   const width = Math.max(1, bits / 8);
   const from = Math.floor((element * bits) / 8);
   const piece = bytes.slice(from, from + width);

@@ -3,7 +3,7 @@
  * are the output and input channels of most layers; they are kept as long as the tensor's content is, because every
  * group that shares the tensor asks for its part of them.
  */
-import { NumberBlocks, type TensorProto, tensorDims } from '@onnx-pruning/onnx';
+import { contentKey, NumberBlocks, type Numbers, type TensorProto, tensorDims } from '@onnx-pruning/onnx';
 
 /** Elements read at once: few enough to stay in the processor's first caches. */
 const BLOCK = 8192;
@@ -21,7 +21,7 @@ export class ChannelNorms {
 
   /** @returns one sum for every index along `axis`, over all other axes */
   of(tensor: TensorProto, axis: number): Float64Array {
-    const content = tensor.rawData ?? tensor.floatData ?? tensor.doubleData ?? tensor;
+    const content = contentKey(tensor);
     let sums = this.#known.get(content);
     if (!sums) {
       sums = [];
@@ -60,7 +60,7 @@ interface PowerSums {
  * Adds whole rows, the first of which is `firstRow`. Two at a time: every addition to a sum has to wait for the one
  * before, and those of two rows wait together. The order of additions to one sum is that of its elements.
  */
-function addPowers(sums: PowerSums, block: Float32Array | Float64Array, firstRow: number): void {
+function addPowers(sums: PowerSums, block: Numbers, firstRow: number): void {
   const { p, rows, columns, inner } = sums;
   const length = columns.length * inner;
   for (let row = firstRow, start = 0; start < block.length; row += 2, start += 2 * length) {

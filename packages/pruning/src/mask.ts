@@ -3,12 +3,15 @@
  * the same function, which is what soft pruning relies on.
  */
 import {
+  type Bytes,
   bitsPerElement,
   constantTensors,
   type Model,
-  setTensorBytes,
+  replaceConstants,
+  type TensorProto,
   tensorBytes,
   tensorDims,
+  withContent,
 } from '@onnx-pruning/onnx';
 import { graphOfPlan, type InitializerChange, type Plan, PlanError, type PlanOptions } from './plan.ts';
 
@@ -27,6 +30,7 @@ export function maskModel(
   // Layers of different groups get vectors of their own, under the names that the plan knows.
   graphOfPlan(model, plan, options).analysis.shapes.vectors.materialise(model);
   const constants = constantTensors(model.graph);
+  const masked = new Map<string, TensorProto>();
   for (const [name, change] of Object.entries(plan.initializers)) {
     if (keep.has(name)) continue;
     const tensor = constants.get(name);
@@ -39,18 +43,20 @@ export function maskModel(
         repair: 'Use the plan with the original model that it was made from.',
       });
     }
-    setTensorBytes(tensor, dims, zeroRemoved(tensorBytes(tensor), dims, bitsPerElement(tensor.dataType ?? 0), change));
+    masked.set(name, maskTensor(tensor, change));
   }
+  replaceConstants(model.graph, masked);
   return model;
 }
 
+/** The tensor with zeros for what a change would remove. */
+export function maskTensor(tensor: TensorProto, change: InitializerChange): TensorProto {
+  const dims = tensorDims(tensor);
+  return withContent(tensor, dims, zeroRemoved(tensorBytes(tensor), dims, bitsPerElement(tensor.dataType), change));
+}
+
 /** A copy of a tensor's content in which what a change would remove is zero. */
-export function zeroRemoved(
-  source: Uint8Array,
-  dims: readonly number[],
-  bits: number,
-  change: InitializerChange,
-): Uint8Array {
+function zeroRemoved(source: Bytes, dims: readonly number[], bits: number, change: InitializerChange): Uint8Array {
   const bytes = source.slice();
   for (const [axis, kept] of Object.entries(change.kept)) zeroAlong(bytes, dims, bits, Number(axis), () => kept);
   for (const [axis, groups] of Object.entries(change.keptPerGroup ?? {})) {

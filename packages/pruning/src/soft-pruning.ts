@@ -15,19 +15,8 @@ import {
   removalOf,
   termOf,
 } from '@onnx-pruning/depgraph';
-import {
-  bitsPerElement,
-  constantTensors,
-  type Model,
-  OnnxPruningError,
-  replaceConstant,
-  setTensorBytes,
-  shallowCloneProto,
-  type TensorProto,
-  tensorBytes,
-  tensorDims,
-} from '@onnx-pruning/onnx';
-import { zeroRemoved } from './mask.ts';
+import { constantTensors, type Model, OnnxPruningError, replaceConstant, type TensorProto } from '@onnx-pruning/onnx';
+import { maskTensor } from './mask.ts';
 import { createPlan, initializerChanges, type Plan } from './plan.ts';
 
 /** A mask that cannot be taken back or made permanent. */
@@ -102,7 +91,8 @@ export class SoftPruning {
    */
   restore(): void {
     this.#assertMasked();
-    for (const mask of this.#masks) mask.assertUntouched();
+    const live = constantTensors(this.graph.model.graph);
+    for (const mask of this.#masks) mask.assertUntouched(live);
     for (const mask of this.#masks) mask.undo();
     this.#state = 'restored';
   }
@@ -155,13 +145,10 @@ function maskParameters(graph: DependencyGraph, kept: KeptIndices): Mask[] {
   const { analysis, model } = graph;
   const parameters = maskedParameters(graph);
   analysis.shapes.vectors.materialise(model);
-  const live = constantTensors(model.graph);
   return Object.entries(initializerChanges(analysis, kept)).flatMap(([name, change]) => {
     const tensor = parameters.has(name) ? analysis.shapes.constants.get(name) : undefined;
     if (!tensor) return [];
-    const dims = tensorDims(tensor);
-    const bytes = zeroRemoved(tensorBytes(tensor), dims, bitsPerElement(tensor.dataType ?? 0), change);
-    return [new Mask(model, name, tensor, bytes, live.get(name) === tensor)];
+    return [new Mask(graph, name, tensor, maskTensor(tensor, change))];
   });
 }
 
@@ -175,31 +162,38 @@ function maskedParameters(graph: DependencyGraph): Set<string> {
   return new Set(parameters.map(({ tensor }) => tensor));
 }
 
-/** New content of one tensor of the model, and what it was before. */
+/** A tensor in the place of another one, and the way back. */
 class Mask {
   readonly #name: string;
-  readonly #tensor: TensorProto;
+  readonly #constants: Map<string, TensorProto>;
+  readonly #model: Model;
   readonly #before: TensorProto;
-  readonly #bytes: Uint8Array;
+  readonly #after: TensorProto;
   readonly #undoAttributes: () => void;
 
-  constructor(model: Model, name: string, tensor: TensorProto, bytes: Uint8Array, isLive: boolean) {
+  constructor(graph: DependencyGraph, name: string, before: TensorProto, after: TensorProto) {
     this.#name = name;
-    this.#tensor = tensor;
-    this.#before = shallowCloneProto(tensor);
-    this.#bytes = bytes;
-    setTensorBytes(tensor, tensorDims(tensor), bytes);
-    // Constant nodes may hold numbers in attributes instead of a tensor: what we edited was a copy then.
-    const node = isLive ? undefined : model.graph.node.find(({ output }) => output[0] === name);
+    this.#constants = graph.analysis.shapes.constants;
+    this.#model = graph.model;
+    this.#before = before;
+    this.#after = after;
+    // Constant nodes may hold numbers in attributes instead of a tensor, which `replaceConstant` makes one of.
+    const node = this.#model.graph.node.find(({ output }) => output[0] === name);
     const attributes = node?.attribute;
     this.#undoAttributes = () => {
       if (node && attributes) node.attribute = attributes;
     };
-    if (node) replaceConstant(model.graph, name, tensor);
+    this.#put(after);
   }
 
-  assertUntouched(): void {
-    if (this.#tensor.rawData === this.#bytes) return;
+  #put(tensor: TensorProto): void {
+    this.#constants.set(this.#name, tensor);
+    replaceConstant(this.#model.graph, this.#name, tensor);
+  }
+
+  /** @param live the constants of the model as it is now */
+  assertUntouched(live: ReadonlyMap<string, TensorProto>): void {
+    if (live.get(this.#name) === this.#after) return;
     throw new SoftPruningError('SOFT_PRUNING_CHANGED', 'a masked parameter was changed since', {
       value: this.#name,
       repair: 'Restore later masks first; parameters that were pruned or trained cannot be brought back.',
@@ -207,8 +201,7 @@ class Mask {
   }
 
   undo(): void {
-    delete this.#tensor.rawData;
-    Object.assign(this.#tensor, this.#before);
+    this.#put(this.#before);
     this.#undoAttributes();
   }
 }

@@ -153,8 +153,8 @@ describe('restore', () => {
   it('brings back content in typed fields and in attributes of Constant nodes', () => {
     const model = chain();
     const [weight, bias] = model.graph.initializer;
-    delete weight.rawData;
-    weight.floatData = [1, 2, 3, 4, 5, 6];
+    const typed = { ...weight, rawData: undefined, floatData: [1, 2, 3, 4, 5, 6] };
+    model.graph.initializer = model.graph.initializer.map((tensor) => (tensor === weight ? typed : tensor));
     model.graph.initializer = model.graph.initializer.filter((tensor) => tensor !== bias);
     const attribute = [makeAttribute('value_floats', [1, 2, 3], 'floats')];
     model.graph.node.unshift({ input: [], output: ['a.bias'], name: 'c', opType: 'Constant', attribute });
@@ -165,7 +165,7 @@ describe('restore', () => {
     expect(Array.from(readNumbers(constant!))).toEqual([1, 0, 3]);
     soft.restore();
     expect(encodeModel(model)).toEqual(before);
-    expect(weight).toMatchObject({ dataType: DataType.FLOAT, floatData: [1, 2, 3, 4, 5, 6] });
+    expect(model.graph.initializer[0]).toMatchObject({ dataType: DataType.FLOAT, floatData: [1, 2, 3, 4, 5, 6] });
   });
 
   it('undoes several masks in reverse order, and refuses any other', () => {

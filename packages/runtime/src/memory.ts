@@ -59,7 +59,7 @@ export async function measureMemory(
   const missing = missingProvider(options.executionProvider ?? 'cpu');
   if (missing !== undefined) throw await providerError(options.executionProvider ?? 'cpu', missing);
   const feeds = randomInputs(model instanceof Model ? model : await loadModel(model), options);
-  const prepared = await prepareModel(model);
+  const prepared = await prepareModel(model, { asFile: true });
   const folder = await mkdtemp(join(tmpdir(), 'onnx-pruning-'));
   try {
     const path = typeof prepared.source === 'string' ? prepared.source : join(folder, 'model.onnx');

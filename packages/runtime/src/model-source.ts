@@ -1,11 +1,12 @@
 /**
- * Brings a model into a form that onnxruntime loads: bytes, or a file where bytes cannot carry it. It must not change
- * the model, and leaves nothing behind once `dispose` was called.
+ * Brings a model into a form that onnxruntime loads, without a second copy of its weights in memory where that can be
+ * avoided: the file that it is, bytes that refer to weights in files, or a temporary file. It must not change the model,
+ * and leaves nothing behind once `dispose` was called.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { byteLength, encodeModel, Model, saveModel, tensorSize } from '@onnx-pruning/onnx';
+import { encodeReferring, Model, type ReferringModel, SaveError, saveModel, unchangedFile } from '@onnx-pruning/onnx';
 
 /** A model in memory, the bytes of an ONNX file, or the path of one. */
 export type ModelSource = Model | Uint8Array | string;
@@ -13,32 +14,62 @@ export type ModelSource = Model | Uint8Array | string;
 /** What onnxruntime is given. */
 export interface PreparedModel {
   readonly source: Uint8Array | string;
+  /** Configuration entries of the session that the source needs. */
+  readonly config: Readonly<Record<string, string>>;
   /** Deletes temporary files, if any were needed. */
   dispose(): Promise<void>;
 }
 
-/** Above this many bytes of weights a model goes through files: protobuf ends at 2 GiB. */
-export const LARGEST_IN_BYTES = 2 ** 31 - 2 ** 26;
+/** Above this many bytes a model in memory goes through a file: twice as much is in memory while onnxruntime reads them. */
+export const LARGEST_IN_BYTES = 2 ** 26;
 
-/**
- * @param largest bytes of weights above which a model in memory goes through a temporary folder
- * @throws SaveError when the temporary folder cannot be written
- */
-export async function prepareModel(model: ModelSource, largest = LARGEST_IN_BYTES): Promise<PreparedModel> {
-  if (!(model instanceof Model)) return { source: model, dispose: async () => {} };
-  if (weightBytes(model) <= largest) return { source: encodeModel(model), dispose: async () => {} };
-  const folder = await mkdtemp(join(tmpdir(), 'onnx-pruning-'));
-  const dispose = () => rm(folder, { recursive: true, force: true, maxRetries: 3 });
+/** Where onnxruntime looks for the external data of a model that it is given as bytes. */
+const DATA_FOLDER = 'session.model_external_initializers_file_folder_path';
+
+export interface PrepareOptions {
+  /** Bytes above which a model goes through a temporary folder. */
+  readonly largest?: number;
+  /** Only a file will do. */
+  readonly asFile?: boolean;
+}
+
+/** Protobuf cannot hold more. */
+const LARGEST_MESSAGE = 2 ** 31 - 1;
+
+/** @throws SaveError when the model needs a temporary file and the temporary folder cannot hold it */
+export async function prepareModel(model: ModelSource, options: PrepareOptions = {}): Promise<PreparedModel> {
+  if (!(model instanceof Model)) return ready(model);
+  const path = unchangedFile(model);
+  if (path !== undefined) return ready(path);
+  if (options.asFile === true) return temporaryFile(model);
+  const referring = encodeReferring(model);
+  if (referring.size <= (options.largest ?? LARGEST_IN_BYTES)) return inBytes(referring);
   try {
-    const path = join(folder, 'model.onnx');
-    await saveModel(model, path, { externalData: true });
-    return { source: path, dispose };
+    return await temporaryFile(model);
   } catch (error) {
-    await dispose();
+    // A second copy in memory is better than none on a full disk.
+    if (error instanceof SaveError && referring.size <= LARGEST_MESSAGE) return inBytes(referring);
     throw error;
   }
 }
 
-function weightBytes({ graph }: Model): number {
-  return graph.initializer.reduce((sum, tensor) => sum + byteLength(tensor.dataType, tensorSize(tensor)), 0);
+function inBytes({ folder, bytes }: ReferringModel): PreparedModel {
+  return ready(bytes(), folder === undefined ? {} : { [DATA_FOLDER]: folder });
+}
+
+function ready(source: Uint8Array | string, config: Readonly<Record<string, string>> = {}): PreparedModel {
+  return { source, config, dispose: async () => {} };
+}
+
+async function temporaryFile(model: Model): Promise<PreparedModel> {
+  const folder = await mkdtemp(join(tmpdir(), 'onnx-pruning-'));
+  const dispose = () => rm(folder, { recursive: true, force: true, maxRetries: 3 });
+  try {
+    const source = join(folder, 'model.onnx');
+    await saveModel(model, source, { externalData: true });
+    return { source, config: {}, dispose };
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
 }

@@ -36,8 +36,8 @@ export async function openOrt(
   options: SessionOptions,
   more: InferenceSession.SessionOptions = {},
 ): Promise<InferenceSession> {
-  const ortOptions = { ...ortSessionOptions(options), ...more };
-  const { source } = prepared;
+  const { source, config } = prepared;
+  const ortOptions = { ...ortSessionOptions({ ...options, config: { ...options.config, ...config } }), ...more };
   try {
     return await (typeof source === 'string'
       ? InferenceSession.create(source, ortOptions)

@@ -158,7 +158,7 @@ describe('makeValue', () => {
 describe('a model too large for bytes', () => {
   it('goes through a temporary folder that disappears with the session', async () => {
     const small = 3;
-    const prepared = await prepareModel(scaleModel(2), small);
+    const prepared = await prepareModel(scaleModel(2), { largest: small });
     const path = prepared.source as string;
     expect(existsSync(path)).toBe(true);
     const { y } = await withSession(path, {}, (session) => session.run({ x }));

@@ -5,18 +5,15 @@
  */
 import {
   cloneProto,
-  constantTensors,
   GraphEditor,
   type Model,
   NameTable,
   type NodeProto,
   outerReferences,
-  replaceConstant,
-  setTensorBytes,
+  replaceConstants,
   subgraphs,
   type TensorProto,
-  tensorBytes,
-  tensorDims,
+  withContentOf,
 } from '@onnx-pruning/onnx';
 import type { ValueInfo } from '@onnx-pruning/ops';
 import { constantInfo, type ShapeTable } from '../shapes/shapes.ts';
@@ -75,13 +72,14 @@ export class OriginalGraph {
   /** Puts staged edits in the place of all earlier ones. */
   commit(staged: Staged): void {
     this.#commitGraph(staged);
-    const live = constantTensors(this.#model.graph);
-    this.#withdraw(staged, live);
-    this.#commitConstants(staged, live);
+    const written = new Map<string, TensorProto>();
+    this.#withdraw(staged, written);
+    this.#commitConstants(staged, written);
+    replaceConstants(this.#model.graph, written);
     for (const [name, info] of staged.values) this.#shapes.values.set(name, info);
   }
 
-  #withdraw(staged: Staged, live: ReadonlyMap<string, TensorProto>): void {
+  #withdraw(staged: Staged, written: Map<string, TensorProto>): void {
     const { values, constants, records } = this.#shapes;
     for (const node of this.#inserted) {
       records.delete(node);
@@ -91,31 +89,29 @@ export class OriginalGraph {
       constants.delete(name);
       values.delete(name);
     }
-    for (const [name, tensor] of this.#constants) if (!staged.replaced.has(name)) this.#write(name, tensor, live);
+    for (const [name, tensor] of this.#constants) if (!staged.replaced.has(name)) this.#write(name, tensor, written);
   }
 
-  #commitConstants(staged: Staged, live: ReadonlyMap<string, TensorProto>): void {
+  #commitConstants(staged: Staged, written: Map<string, TensorProto>): void {
     for (const [name, tensor] of staged.constants) {
       const now = this.#shapes.constants.get(name);
       if (!now || now === tensor) continue;
       if (staged.replaced.has(name) && !this.#constants.has(name)) {
-        const before = cloneProto(now);
-        this.#constants.set(name, before);
-        this.values.set(name, constantInfo(before));
+        this.#constants.set(name, now);
+        this.values.set(name, constantInfo(now));
       }
-      this.#write(name, tensor, live);
+      this.#write(name, tensor, written);
     }
     for (const tensor of staged.added) this.#shapes.constants.set(tensor.name ?? '', tensor);
     this.#added = staged.added;
     this.#inserted = new Set([...staged.before.values()].flat());
   }
 
-  /** Writes content into the tensor of the model that holds a constant. */
-  #write(name: string, content: TensorProto, live: ReadonlyMap<string, TensorProto>): void {
-    const now = this.#shapes.constants.get(name)!;
-    setTensorBytes(now, tensorDims(content), tensorBytes(content));
-    // Constant nodes may hold numbers in attributes instead of a tensor: what was edited is a copy then.
-    if (live.get(name) !== now) replaceConstant(this.#model.graph, name, now);
+  /** Puts a tensor with this content in the place of the one that holds a constant. */
+  #write(name: string, content: TensorProto, written: Map<string, TensorProto>): void {
+    const tensor = withContentOf(this.#shapes.constants.get(name)!, content);
+    this.#shapes.constants.set(name, tensor);
+    written.set(name, tensor);
   }
 
   /** Nodes and initializers come, go and change all at once; a graph that would not be valid stays as it is. */

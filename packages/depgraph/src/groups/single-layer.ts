@@ -9,6 +9,7 @@ import {
   type Layer,
   Model,
   type NodeProto,
+  replaceConstants,
   toNumber,
   type ValueInfoProto,
 } from '@onnx-pruning/onnx';
@@ -45,9 +46,12 @@ export function pruneLayerAlone(layer: Layer, fn: PruningTarget, idxs: readonly 
   const emptied = emptiedAxis(analysis, removal);
   if (emptied) throw emptied;
   removeChannels(analysis, removal);
-  model.graph.initializer.push(
-    ...alone.graph.initializer.filter((tensor) => !model.graph.initializer.includes(tensor)),
+  const known = new Set(model.graph.initializer.map(({ name }) => name));
+  const [changed, added] = [true, false].map((is) =>
+    alone.graph.initializer.filter(({ name }) => known.has(name) === is),
   );
+  replaceConstants(model.graph, new Map(changed.map((tensor) => [tensor.name ?? '', tensor])));
+  model.graph.initializer.push(...added);
   return layer;
 }
 

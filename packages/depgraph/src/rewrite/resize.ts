@@ -11,13 +11,11 @@ import {
   type NodeProto,
   saturated,
   setAttribute,
-  setTensorBytes,
   type TensorData,
   type TensorProto,
-  tensorBytes,
-  tensorDims,
   tensorView,
   toNumber,
+  withContentOf,
 } from '@onnx-pruning/onnx';
 import { type Dim, type OperatorRecord, type ResizeContext, sameDim, type ValueInfo } from '@onnx-pruning/ops';
 import type { Analysis } from '../analysis/analysis.ts';
@@ -87,8 +85,7 @@ export class ResizeEdits {
     const name = this.edit(node).input[i];
     const existing = this.staged.constants.get(name);
     if (existing && this.analysis.original.hasOneUse(name)) {
-      const copy = cloneProto(existing);
-      setTensorBytes(copy, tensorDims(tensor), tensorBytes(tensor));
+      const copy = withContentOf(existing, tensor);
       this.staged.replaced.add(name);
       this.#stage(name, copy);
     } else {

@@ -4,14 +4,12 @@
  * changes only when everything fits, so a refused request leaves it as it was.
  */
 import {
-  bitsPerElement,
-  cloneProto,
   type NodeProto,
   OnnxPruningError,
-  setTensorBytes,
-  tensorBytes,
+  type TensorProto,
   tensorDims,
   type ValueInfoProto,
+  withContent,
 } from '@onnx-pruning/onnx';
 import { type Dim, divDims, sameDim } from '@onnx-pruning/ops';
 import type { Analysis } from '../analysis/analysis.ts';
@@ -21,7 +19,7 @@ import { constantInfo, inferNode, opsetOf, SymbolSource } from '../shapes/shapes
 import { KeptIndices } from '../terms/kept.ts';
 import { type LeafRemoval, SizesAfter } from '../terms/sizes-after.ts';
 import { type DimTerm, type Leaf, numericSize, originalSize } from '../terms/term.ts';
-import { gatherAxes, type RawTensor } from './gather.ts';
+import { type GatheredContent, TensorGatherer } from './gather-tensor.ts';
 import { ResizeEdits } from './resize.ts';
 
 /** A request to remove channels that the graph cannot carry out. The model is unchanged. */
@@ -74,35 +72,38 @@ function survivorsOf(leaf: Leaf, kept: Int32Array | undefined): Int32Array | und
 
 function sliceConstants(analysis: Analysis, removal: LeafRemoval, staged: Staged): Set<string> {
   const kept = new KeptIndices({ size: numericSize, kept: (leaf) => removal.get(leaf) });
+  const gatherer = new TensorGatherer();
   const sliced = new Set<string>();
   for (const [name, tensor] of staged.constants) {
     const axes = analysis.terms.axes.get(name);
     if (!axes) continue;
     if (!axes.some((term) => kept.changes(term))) continue;
-    const raw = { bytes: tensorBytes(tensor), dims: tensorDims(tensor), bits: bitsPerElement(tensor.dataType ?? 0) };
-    const gathered = gatherKept(raw, axes, kept);
-    const copy = cloneProto(tensor);
-    setTensorBytes(copy, [...gathered.dims], gathered.bytes);
-    staged.constants.set(name, copy);
+    const { dims, bytes } = gatherKept(gatherer, tensor, axes, kept);
+    staged.constants.set(name, withContent(tensor, dims, bytes));
     sliced.add(name);
   }
   return sliced;
 }
 
 /** Gathers a tensor along all its axes; behind groups that keep different channels, group by group. */
-function gatherKept(raw: RawTensor, axes: readonly DimTerm[], kept: KeptIndices): RawTensor {
+function gatherKept(
+  gatherer: TensorGatherer,
+  tensor: TensorProto,
+  axes: readonly DimTerm[],
+  kept: KeptIndices,
+): GatheredContent {
   const apart = axes.findIndex((term) => kept.perGroup(term));
   const lists = axes.map((term) => (kept.perGroup(term) ? undefined : kept.of(term)));
-  if (apart < 0) return gatherAxes(raw, lists);
+  if (apart < 0) return gatherer.gather(tensor, lists);
   const groups = kept.perGroup(axes[apart])!;
-  const rows = lists[0] ?? Int32Array.from({ length: raw.dims[0] }, (_, row) => row);
-  const perGroup = raw.dims[0] / groups.length;
+  const rows = lists[0] ?? Int32Array.from({ length: tensorDims(tensor)[0] }, (_, row) => row);
+  const perGroup = tensorDims(tensor)[0] / groups.length;
   const pieces = groups.map((channels, g) => {
     const own = rows.filter((row) => Math.floor(row / perGroup) === g);
-    return gatherAxes(raw, lists.with(0, own).with(apart, channels));
+    return gatherer.gather(tensor, lists.with(0, own).with(apart, channels));
   });
   const dims = pieces[0].dims.with(0, rows.length);
-  return { bits: raw.bits, dims, bytes: Buffer.concat(pieces.map((piece) => piece.bytes)) };
+  return { dims, bytes: Buffer.concat(pieces.map((piece) => piece.bytes)) };
 }
 
 function rewriteNodes(analysis: Analysis, removal: LeafRemoval, sizes: SizesAfter, staged: Staged): void {
