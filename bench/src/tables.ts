@@ -71,17 +71,17 @@ export function latencyTable(results: readonly LatencyResult[]): string {
   return render(
     head,
     results.flatMap(({ model, ratios, macsRatios, timing }) =>
-      timing.models.map(({ latencyMs, throughput, speedUp }, i) => [
+      timing.models.map(({ latencyMs, throughput, speedUp, steady }, i) => [
         model,
         timing.executionProvider,
         ratios[i] === 0 ? 'original' : `${ratios[i]}`,
         latencyMs.median.toFixed(2),
         latencyMs.p95.toFixed(2),
         throughput.toFixed(1),
-        `${speedUp.median.toFixed(2)}x`,
+        steady ? `${speedUp.median.toFixed(2)}x` : 'too busy',
         `${speedUp.q1.toFixed(2)} - ${speedUp.q3.toFixed(2)}`,
         `${macsRatios[i]!.toFixed(2)}x`,
-        percent(speedUp.median / macsRatios[i]!),
+        steady ? percent(speedUp.median / macsRatios[i]!) : '',
       ]),
     ),
   );

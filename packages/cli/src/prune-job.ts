@@ -16,7 +16,14 @@ import {
   type SkippedGroup,
 } from '@onnx-pruning/pruning';
 import { type Refusal, refusalsOf, showRefusals } from '@onnx-pruning/report';
-import { type BenchmarkResult, benchmark, runModel, SessionError, withSession } from '@onnx-pruning/runtime';
+import {
+  type BenchmarkProgress,
+  type BenchmarkResult,
+  benchmark,
+  runModel,
+  SessionError,
+  withSession,
+} from '@onnx-pruning/runtime';
 import { checkDestinations, type Destinations, type Written, writeResults } from './destinations.ts';
 import { type GivenShape, resolveInputShapes } from './input-shapes.ts';
 
@@ -71,8 +78,10 @@ export interface PruneResult {
   readonly skipped: readonly SkippedGroup[];
   /** Undefined where the check was switched off. */
   readonly equivalence?: Verification;
-  /** Undefined where timing was switched off, or the check failed. */
+  /** Undefined where timing was switched off or did not work, or the check failed. */
   readonly latency?: BenchmarkResult;
+  /** Why there is no latency, where timing was asked for and did not work. */
+  readonly notTimed?: string;
   /** Undefined where the check failed: nothing was written. */
   readonly written?: Written;
 }
@@ -112,12 +121,12 @@ export async function runPruneJob(job: PruneJob, onPhase: (phase: string) => voi
   const equivalence = job.verify ? await check(original, pruned, plan, job, shapes) : undefined;
   if (equivalence && !isAccepted(equivalence, job)) return { ...found, after, equivalence };
 
-  const latency = job.bench ? await time(original, pruned, job, shapes, onPhase) : undefined;
+  const timing = job.bench ? await time(original, pruned, job, shapes, onPhase) : {};
   onPhase('Writing');
   const text = job.plan === undefined ? undefined : planText(plan);
   const written = await writeResults(pruned, text, destinations);
   const bytes = bytesOf([written.model, ...(written.data ? [written.data] : [])]);
-  return { ...found, after: { ...after, bytes }, equivalence, latency, written };
+  return { ...found, after: { ...after, bytes }, equivalence, ...timing, written };
 }
 
 /** Whether a result with this verdict is written. */
@@ -237,22 +246,24 @@ async function check(
   }
 }
 
-function time(
+/** A model that was checked is not lost because it could not be timed. */
+async function time(
   original: Model,
   pruned: Model,
   { provider, runs, seed }: PruneJob,
   dims: Shapes,
   onPhase: (phase: string) => void,
-): Promise<BenchmarkResult> {
+): Promise<Pick<PruneResult, 'latency' | 'notTimed'>> {
   const models = [
     { name: 'original', model: original },
     { name: 'pruned', model: pruned },
   ];
-  return benchmark(models, {
-    executionProvider: provider,
-    runs,
-    dims,
-    seed,
-    onProgress: ({ phase, done, total }) => onPhase(phase === 'run' ? `Timing, run ${done + 1} of ${total}` : 'Timing'),
-  });
+  const onProgress = ({ phase, done, total }: BenchmarkProgress): void =>
+    onPhase(phase === 'run' ? `Timing, run ${done + 1} of ${total}` : 'Timing');
+  try {
+    return { latency: await benchmark(models, { executionProvider: provider, runs, dims, seed, onProgress }) };
+  } catch (error) {
+    if (error instanceof OnnxPruningError) return { notTimed: error.message };
+    throw error;
+  }
 }

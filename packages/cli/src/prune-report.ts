@@ -13,6 +13,7 @@ const INVISIBLE_BORDERS = Object.fromEntries(
 
 const MOST_REFUSALS = 8;
 const MOST_LAYERS = 5;
+const MOST_REASONS = 8;
 
 /** The report of a job, with a line feed at its end. */
 export function showResult(result: PruneResult, colours: Colours): string {
@@ -22,7 +23,7 @@ export function showResult(result: PruneResult, colours: Colours): string {
     ['Skipped', result.skipped.map(({ root, reason }) => colours.yellow(`${root}: ${reason}`))],
     ['Not pruned', showRefusals(result.refusals, MOST_REFUSALS)],
     ['Equivalence', showEquivalence(result, colours)],
-    ['Latency', showLatency(result)],
+    ['Latency', showLatency(result, colours)],
     ['Written', [showWritten(result)]],
   ];
   const width = Math.max(...facts.map(([name]) => name.length)) + 2;
@@ -90,18 +91,27 @@ function showEquivalence({ equivalence, written }: PruneResult, { green, red, ye
   ];
 }
 
-const MOST_REASONS = 8;
 const count = (n: number, what: string): string => `${showCount(n)} ${what}${n === 1 ? '' : 's'}`;
 
-function showLatency({ latency, before, after }: PruneResult): string[] {
-  if (!latency) return ['not measured'];
+function showLatency({ latency, notTimed, before, after }: PruneResult, { yellow }: Colours): string[] {
+  if (!latency) return [notTimed === undefined ? 'not measured' : yellow(`not measured: ${notTimed}`)];
   const [original, pruned] = latency.models;
   const promise = before.macs && after.macs ? `; ${(before.macs / after.macs).toFixed(2)} times fewer MACs` : '';
-  const where = `${latency.executionProvider}, ${latency.device}, batch ${latency.batch}`;
-  return [
-    `${showMs(original.latencyMs.median)} → ${showMs(pruned.latencyMs.median)}, ${pruned.speedUp.median.toFixed(2)} times faster${promise}`,
-    `median of ${latency.runs} paired runs on ${where}`,
-  ];
+  const where = `${latency.runs} paired runs on ${latency.executionProvider}, ${latency.device}, batch ${latency.batch}`;
+  if (!pruned.steady) {
+    const { q1, q3 } = pruned.speedUp;
+    return [
+      yellow(`not known: the machine was too busy for a fair timing${promise}`),
+      `half of ${where} were between ${showSpeed(q1)} and ${showSpeed(q3)}; time again when it is idle`,
+    ];
+  }
+  const [from, to] = [original, pruned].map(({ latencyMs }) => showMs(latencyMs.median));
+  return [`${from} → ${to}, ${showSpeed(pruned.speedUp.median)}${promise}`, `median of ${where}`];
+}
+
+/** `3.49 times faster`, `1.20 times slower` */
+function showSpeed(speedUp: number): string {
+  return speedUp < 1 ? `${(1 / speedUp).toFixed(2)} times slower` : `${speedUp.toFixed(2)} times faster`;
 }
 
 function showWritten({ written }: PruneResult): string {
@@ -116,7 +126,7 @@ const showSmall = (n: number): string => (n === 0 ? '0' : n.toExponential(1));
 
 /** The result as plain data: stable names, no formatting. Infinite differences are null, as JSON has it. */
 export function resultToJson(result: PruneResult): object {
-  const { job, selectors, skipped, before, after, plan, refusals, equivalence, latency, written } = result;
+  const { job, selectors, skipped, before, after, plan, refusals, equivalence, latency, notTimed, written } = result;
   return {
     model: job.model,
     options: { ratio: job.ratio, ignore: job.ignore, criterion: job.criterion, roundTo: job.roundTo, seed: job.seed },
@@ -130,6 +140,7 @@ export function resultToJson(result: PruneResult): object {
     reasons: equivalence?.reasons ?? [],
     equivalence: equivalence ?? null,
     latency: latency ? latencyToJson(latency) : null,
+    notTimed: notTimed ?? null,
     written: written ?? null,
   };
 }
@@ -137,5 +148,6 @@ export function resultToJson(result: PruneResult): object {
 function latencyToJson(latency: NonNullable<PruneResult['latency']>): object {
   const { models, ...conditions } = latency;
   const [original, pruned] = models;
-  return { ...conditions, originalMs: original.latencyMs, prunedMs: pruned.latencyMs, speedUp: pruned.speedUp };
+  const { speedUp, steady } = pruned;
+  return { ...conditions, originalMs: original.latencyMs, prunedMs: pruned.latencyMs, speedUp, steady };
 }

@@ -7,7 +7,7 @@ import { type RandomInputOptions, randomInputs } from './inputs.ts';
 import type { ModelSource } from './model-source.ts';
 import type { SessionOptions } from './ort.ts';
 import { createSession, type Session } from './session.ts';
-import { pairedRatios, type Quartiles, quartiles, type Summary, summarize } from './stats.ts';
+import { isSteady, pairedRatios, type Quartiles, quartiles, type Summary, summarize } from './stats.ts';
 import type { TensorValues } from './values.ts';
 
 export interface BenchmarkModel {
@@ -38,6 +38,8 @@ export interface ModelTiming {
   readonly throughput: number;
   /** How many times faster than the first model: quartiles of the ratios of paired runs. */
   readonly speedUp: Quartiles;
+  /** Whether the paired runs agree; where not, the machine was too busy, and no figure here is to be relied on. */
+  readonly steady: boolean;
   /** Every timed run in milliseconds, in the order of the runs. */
   readonly samplesMs: readonly number[];
 }
@@ -132,11 +134,13 @@ async function interleave(
 
 function timing(name: string, samplesMs: readonly number[], first: readonly number[], batch: number): ModelTiming {
   const latencyMs = summarize(samplesMs);
+  const speedUp = quartiles(pairedRatios(first, samplesMs));
   return {
     name,
     latencyMs,
     throughput: (1000 * batch) / latencyMs.median,
-    speedUp: quartiles(pairedRatios(first, samplesMs)),
+    speedUp,
+    steady: isSteady(speedUp),
     samplesMs,
   };
 }

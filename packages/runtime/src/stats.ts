@@ -81,6 +81,18 @@ export function pairedRatios(numerator: readonly number[], denominator: readonly
   });
 }
 
+/** How far apart the quartiles of paired ratios may lie for their median to mean something. */
+const STEADY = 1.5;
+
+/**
+ * Whether paired ratios agree well enough for their median to be told as a result: the third quartile is at most 1.5
+ * times the first. On an idle machine the middle half of the ratios lies within some percent; where it does not, other
+ * work took the processor for a part of the runs.
+ */
+export function isSteady({ q1, q3 }: Quartiles): boolean {
+  return q3 <= STEADY * q1;
+}
+
 function sortedSample(samples: readonly number[]): number[] {
   if (samples.length === 0) throw new RangeError('a statistic needs at least one sample');
   if (!samples.every(Number.isFinite)) throw new RangeError('a statistic needs finite samples');

@@ -1,4 +1,4 @@
-import { mean, median, pairedRatios, percentile, quartiles, summarize } from '../src/stats.ts';
+import { isSteady, mean, median, pairedRatios, percentile, quartiles, summarize } from '../src/stats.ts';
 
 describe('order statistics', () => {
   it('takes the middle sample, or the mean of the two middle ones', () => {
@@ -14,6 +14,12 @@ describe('order statistics', () => {
     expect(percentile(samples, 25)).toBe(20);
     expect(percentile(samples, 90)).toBeCloseTo(46, 12); // position 3.6: 40 + 0.6 * 10
     expect(percentile(samples, 100)).toBe(50);
+  });
+
+  it('calls ratios steady whose quartiles lie within a factor of 1.5', () => {
+    expect(isSteady({ q1: 2, median: 2.5, q3: 3 })).toBe(true);
+    expect(isSteady({ q1: 2, median: 2.5, q3: 3.01 })).toBe(false);
+    expect(isSteady({ q1: 0.4, median: 0.5, q3: 0.6 })).toBe(true);
   });
 
   it('gives quartiles', () => {
