@@ -1,5 +1,7 @@
 /** The public names of the dependency graph. */
+
 export { type Analysis, analyse, mixingsOf, termOf } from './analysis/analysis.ts';
+export { alikeInGroups } from './groups/alike.ts';
 export {
   type AllGroupsOptions,
   type BuildOptions,

@@ -3,10 +3,11 @@
  * reads a rewritten weight or runs over removed channels, so that a saturated activation at the end hides nothing. Also
  * says what depends on the inputs. Values inside the bodies of If, Loop and Scan are not looked at. It must not run models.
  */
-import { gatherAxes } from '@onnx-pruning/depgraph';
+import { type DimTerm, gatherAxes } from '@onnx-pruning/depgraph';
 import { bitsPerElement, DataType, type NodeProto, outerReferences, subgraphs } from '@onnx-pruning/onnx';
 import { drawsRandomNumbers } from '@onnx-pruning/ops';
-import { isCarried, modelInputs, type TensorValue } from '@onnx-pruning/runtime';
+import { PlanError } from '@onnx-pruning/pruning';
+import { elementCount, isCarried, modelInputs, type TensorValue } from '@onnx-pruning/runtime';
 import { rewrittenConstants } from './expected-weights.ts';
 import { axesOf, elemTypeOf, groupAxis, isPruned, type PlannedRemoval } from './planned-removal.ts';
 
@@ -99,24 +100,22 @@ function isFetched(planned: PlannedRemoval, name: string, producers: ReadonlyMap
 export function isCompared(planned: PlannedRemoval, name: string): boolean {
   const info = planned.graph.analysis.shapes.values.get(name);
   if (!FLOATS.has(elemTypeOf(planned, name)) || info?.dims === undefined || info.value !== undefined) return false;
-  const axes = axesOf(planned, name);
-  const apart = axes.filter((term) => planned.kept.perGroup(term)).length;
-  return axes.length === info.dims.length && (apart === 0 || (apart === 1 && groupedAxis(planned, name) !== undefined));
+  return axesOf(planned, name).length === info.dims.length && groupsOf(planned, axesOf(planned, name)) !== undefined;
 }
 
-interface GroupedAxis {
-  readonly axis: number;
+interface Groups {
+  /** The axis that tells the groups apart. */
   readonly outer: number;
-  readonly perGroup: readonly Int32Array[];
+  readonly count: number;
 }
 
-function groupedAxis(planned: PlannedRemoval, name: string): GroupedAxis | undefined {
-  const axes = axesOf(planned, name);
-  const axis = axes.findIndex((term) => planned.kept.perGroup(term));
-  if (axis < 0) return undefined;
-  const outer = groupAxis(axes, axis);
-  const perGroup = planned.kept.perGroup(axes[axis]!)!;
-  return outer < 0 ? undefined : { axis, outer, perGroup };
+/** The groups that keep different channels of a value: one for values without, undefined where it has several kinds. */
+function groupsOf({ kept }: PlannedRemoval, axes: readonly DimTerm[]): Groups | undefined {
+  const apart = axes.flatMap((term, axis) => (kept.perGroup(term) ? [axis] : []));
+  if (apart.length === 0) return { outer: -1, count: 1 };
+  const [outer, ...others] = new Set(apart.map((axis) => groupAxis(axes, axis)));
+  if (others.length > 0 || outer! < 0) return undefined;
+  return { outer: outer!, count: kept.perGroup(axes[apart[0]!]!)!.length };
 }
 
 /**
@@ -130,25 +129,59 @@ export function comparedPieces(
   candidate: TensorValue,
 ): { reference: TensorValue; candidate: TensorValue }[] {
   const axes = axesOf(planned, name);
-  const lists = axes.map((term) =>
-    typeof term.size !== 'number' || planned.kept.perGroup(term) ? undefined : planned.kept.of(term),
-  );
-  const grouped = groupedAxis(planned, name);
-  if (!grouped) return [{ reference: gathered(reference, lists), candidate }];
-  const { axis, outer, perGroup } = grouped;
-  return perGroup.map((list, g) => ({
-    reference: gathered(reference, lists.with(outer, Int32Array.of(g)).with(axis, list)),
-    candidate: gathered(
-      candidate,
-      lists.map((_, a) => (a === outer ? Int32Array.of(g) : undefined)),
-    ),
+  const { outer, count } = groupsOf(planned, axes)!;
+  const all = axes.map((): Int32Array | undefined => undefined);
+  return Array.from({ length: count }, (_, g) => ({
+    reference: gathered(reference, keptOfGroup(planned, axes, outer, g)),
+    candidate: outer < 0 ? candidate : gathered(candidate, all.with(outer, Int32Array.of(g))),
   }));
 }
 
-/** A value of the original, gathered to the channels that stay. Groups must keep the same ones. */
+/**
+ * A value of the original, gathered to the channels that stay.
+ * @throws PlanError where its channels belong to several kinds of groups
+ */
 export function keptPart(planned: PlannedRemoval, name: string, value: TensorValue): TensorValue {
-  const lists = axesOf(planned, name).map((term) => (isPruned(planned, term) ? planned.kept.of(term) : undefined));
-  return gathered(value, lists);
+  const axes = axesOf(planned, name);
+  const groups = groupsOf(planned, axes);
+  if (!groups) {
+    throw new PlanError('NO_REFERENCE', 'no reference can be built: groups of several kinds keep different channels', {
+      value: name,
+      repair: 'Build the graph with groupSelection: same.',
+    });
+  }
+  const { outer, count } = groups;
+  const pieces = Array.from({ length: count }, (_, g) => gathered(value, keptOfGroup(planned, axes, outer, g)));
+  return outer < 0 ? pieces[0]! : stacked(pieces, outer);
+}
+
+/** Puts values of size 1 along an axis beside each other there. */
+function stacked(pieces: readonly TensorValue[], axis: number): TensorValue {
+  const [first] = pieces;
+  const dims = first!.dims.with(axis, pieces.length);
+  const block = elementCount(dims.slice(axis + 1));
+  const Data = first!.data.constructor as Float32ArrayConstructor;
+  const data = new Data(elementCount(dims));
+  pieces.forEach((piece, g) => {
+    const part = piece.data as Float32Array;
+    for (let row = 0; row * block < part.length; row++) {
+      data.set(part.subarray(row * block, (row + 1) * block), (row * pieces.length + g) * block);
+    }
+  });
+  return { dataType: first!.dataType, dims, data };
+}
+
+/** What stays of one group along every axis; of the whole value where it has no groups. */
+function keptOfGroup(
+  { kept }: PlannedRemoval,
+  axes: readonly DimTerm[],
+  outer: number,
+  g: number,
+): (Int32Array | undefined)[] {
+  return axes.map((term, axis) => {
+    if (axis === outer) return Int32Array.of(g);
+    return typeof term.size === 'number' ? (kept.perGroup(term)?.[g] ?? kept.of(term)) : undefined;
+  });
 }
 
 function gathered(value: TensorValue, lists: readonly (Int32Array | undefined)[]): TensorValue {

@@ -6,7 +6,6 @@
 import {
   type DependencyGraph,
   type DimTerm,
-  find,
   type KeptIndices as Kept,
   numericSize,
   termOf,
@@ -22,7 +21,7 @@ import {
 } from '@onnx-pruning/onnx';
 import { applyPlan, type Plan, PlanError, type PlanOptions } from '@onnx-pruning/pruning';
 import { GraphEdits, type Place } from './graph-edits.ts';
-import { type PlannedRemoval, plannedRemoval } from './planned-removal.ts';
+import { groupAxis, type PlannedRemoval, plannedRemoval } from './planned-removal.ts';
 
 /**
  * Builds the reference for a plan from its original model, which is not changed.
@@ -109,8 +108,7 @@ class ReferenceBuilder {
     apart: readonly Int32Array[],
   ): { dims: number[]; ones: Float32Array } {
     const size = numericSize(axes[axis]);
-    const family = find(axes[axis]);
-    const groups = axes.findIndex((term) => family.kind === 'family' && find(term) === find(family.outer));
+    const groups = groupAxis(axes, axis);
     const ones = new Float32Array(apart.length * size);
     const [groupStride, channelStride] = groups < axis ? [size, 1] : [1, apart.length];
     apart.forEach((list, g) => {
@@ -151,34 +149,59 @@ class ReferenceBuilder {
   }
 
   #gathered(name: string, place: Place): string {
+    const axes = this.#axes(name);
     let current = name;
-    this.#axes(name).forEach((term, axis) => {
-      const list = typeof term.size === 'number' ? this.kept.of(term) : undefined;
-      if (list) current = this.#gather(current, Array.from(list), axis, place);
+    axes.forEach((term, axis) => {
+      if (this.#isPruned(term)) current = this.#select(current, this.#lists(term), axes, axis, place);
     });
     return current;
   }
 
-  #gather(from: string, indices: readonly number[], axis: number, place: Place): string {
+  /** What stays along a term: one list, or one for each group where groups keep different channels. */
+  #lists(term: DimTerm): readonly Int32Array[] {
+    return this.kept.perGroup(term) ?? [this.kept.of(term)!];
+  }
+
+  /** Selects along an axis: the same everywhere, or group by group with a list for each. */
+  #select(
+    from: string,
+    lists: readonly (readonly number[] | Int32Array)[],
+    axes: readonly DimTerm[],
+    axis: number,
+    place: Place,
+  ): string {
+    if (lists.length === 1) return this.#gather(from, lists[0]!, axis, place);
+    const groups = groupAxis(axes, axis);
+    const pieces = lists.map((list, g) => this.#gather(this.#gather(from, [g], groups, place), list, axis, place));
+    return this.edits.addNode(place, 'Concat', pieces, { axis: groups });
+  }
+
+  #gather(from: string, indices: readonly number[] | Int32Array, axis: number, place: Place): string {
     const constant = this.edits.addConstant(makeTensor('kept', DataType.INT64, [indices.length], [...indices]));
     return this.edits.addNode(place, 'Gather', [from, constant], { axis });
   }
 
   /** Spreads an output over the original positions, zeros where channels were removed. Returns the name to compute it under. */
   #expandedOutput(node: NodeProto, name: string): string {
-    const pruned = this.#axes(name).flatMap((term, axis) => (this.#isPruned(term) ? [axis] : []));
+    const axes = this.#axes(name);
+    const pruned = axes.flatMap((term, axis) => (this.#isPruned(term) ? [axis] : []));
     if (name === '' || pruned.length === 0) return name;
     const computed = this.edits.freshName(name);
     let current = computed;
     for (const axis of pruned) {
-      const term = this.#axes(name)[axis];
-      const positions = new Array<number>(numericSize(term)).fill(0);
-      this.kept.of(term)!.forEach((index, position) => {
-        positions[index] = position;
-      });
-      const spread = this.#gather(current, positions, axis, { after: node });
+      const positions = this.#lists(axes[axis]).map((list) => positionsIn(list, numericSize(axes[axis])));
+      const spread = this.#select(current, positions, axes, axis, { after: node });
       current = this.#masked(spread, name, axis, { after: node }, axis === pruned.at(-1) ? name : undefined);
     }
     return computed;
   }
+}
+
+/** Where each of `size` channels stands among the kept ones; 0 for those that are not. */
+function positionsIn(kept: Int32Array, size: number): number[] {
+  const positions = new Array<number>(size).fill(0);
+  kept.forEach((index, position) => {
+    positions[index] = position;
+  });
+  return positions;
 }

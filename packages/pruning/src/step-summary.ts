@@ -1,7 +1,7 @@
 /**
  * What a step of a pruner did, and how it goes on where a group cannot be pruned. Chooses nothing.
  */
-import type { DependencyGraph, Group, Side } from '@onnx-pruning/depgraph';
+import { alikeInGroups, type DependencyGraph, type Group, LayerError, type Side } from '@onnx-pruning/depgraph';
 import { OnnxPruningError } from '@onnx-pruning/onnx';
 import type { BudgetResult } from './budget.ts';
 
@@ -54,6 +54,8 @@ export function pruneWhatCan(
   } catch (error) {
     if (!(error instanceof OnnxPruningError)) throw error;
     if (groups.length === 1) {
+      const alike = isApart(error) ? alikeInGroups(groups[0]) : undefined;
+      if (alike) return pruneWhatCan(graph, [alike], skipped);
       skipped.push(skippedGroup(groups[0], error.message));
       return [];
     }
@@ -61,6 +63,11 @@ export function pruneWhatCan(
   const half = Math.ceil(groups.length / 2);
   const parts = [groups.slice(0, half), groups.slice(half)];
   return parts.flatMap((part) => pruneWhatCan(graph, part, skipped));
+}
+
+/** Whether something on the way needs the same channels in every group or head. */
+function isApart(error: OnnxPruningError): boolean {
+  return error instanceof LayerError && error.code === 'GROUPS_APART';
 }
 
 function describe({ root, idxs }: Group): PrunedGroup {

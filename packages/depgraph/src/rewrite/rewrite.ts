@@ -92,15 +92,17 @@ function gatherKept(
   axes: readonly DimTerm[],
   kept: KeptIndices,
 ): GatheredContent {
-  const apart = axes.findIndex((term) => kept.perGroup(term));
-  const lists = axes.map((term) => (kept.perGroup(term) ? undefined : kept.of(term)));
-  if (apart < 0) return gatherer.gather(tensor, lists);
-  const groups = kept.perGroup(axes[apart])!;
+  // Families of one constant have their groups in common: those that its first axis begins with.
+  const apart = axes.map((term) => kept.perGroup(term));
+  const groups = apart.find((lists) => lists !== undefined)?.length;
+  const lists = axes.map((term, axis) => (apart[axis] ? undefined : kept.of(term)));
+  if (groups === undefined) return gatherer.gather(tensor, lists);
   const rows = lists[0] ?? Int32Array.from({ length: tensorDims(tensor)[0] }, (_, row) => row);
-  const perGroup = tensorDims(tensor)[0] / groups.length;
-  const pieces = groups.map((channels, g) => {
+  const perGroup = tensorDims(tensor)[0] / groups;
+  const pieces = Array.from({ length: groups }, (_, g) => {
     const own = rows.filter((row) => Math.floor(row / perGroup) === g);
-    return gatherer.gather(tensor, lists.with(0, own).with(apart, channels));
+    const ofGroup = lists.map((list, axis) => apart[axis]?.[g] ?? list);
+    return gatherer.gather(tensor, ofGroup.with(0, own));
   });
   const dims = pieces[0].dims.with(0, rows.length);
   return { dims, bytes: Buffer.concat(pieces.map((piece) => piece.bytes)) };

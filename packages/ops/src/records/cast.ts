@@ -59,9 +59,10 @@ function inferCast(ctx: InferContext, elemType: number): ValueInfo[] {
 function keepSizes(ctx: ResizeContext, elemType: number): void {
   const converts = isInteger(elemTypeOf(ctx, 0)) && isFloat(elemType) && ctx.constant(0) === undefined;
   const sizes = converts ? knownValue(ctx, 0)?.map((size) => (isKnown(size) ? size : undefined)) : undefined;
+  if (sizes === undefined) return;
   // Where the tensor itself loses channels, its elements belong to channels and are no sizes.
   const loses = ctx.oldIn(0).some((_, axis) => ctx.keptIn(0, axis) !== undefined);
-  if (sizes && !loses) ctx.setInput(0, sizes);
+  if (!loses) ctx.setInput(0, sizes);
 }
 
 function castRecord(opType: string, since: number, target: (ctx: NodeView) => number): OperatorRecord {
