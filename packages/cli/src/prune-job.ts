@@ -37,6 +37,9 @@ export interface PruneJob {
   readonly ignore?: readonly string[];
   readonly criterion: 'l1' | 'l2';
   readonly roundTo?: number;
+  /** Prune also what is kept unless asked: see the options of these names of `BuildOptions`. */
+  readonly pruneDistributions?: boolean;
+  readonly pruneOverridable?: boolean;
   readonly inputShape?: readonly GivenShape[];
   readonly seed: number;
   readonly force?: boolean;
@@ -145,6 +148,8 @@ function prune(model: Model, job: PruneJob): Pick<PruneResult, 'plan' | 'refusal
     pruningRatio: job.ratio,
     ignoredLayers: job.ignore,
     roundTo: job.roundTo,
+    pruneDistributions: job.pruneDistributions,
+    pruneOverridable: job.pruneOverridable,
     inputShapes: givenShapes(job.inputShape ?? []),
   });
   checkWeights(pruner.graph);

@@ -89,7 +89,8 @@ describe('how a group prints', () => {
     const b = new GraphBuilder({ opset: 17 });
     const x = conv(b, 'conv1', b.input('x', ['batch', 3, 2, 2]), 3, 6);
     b.output(conv(b, 'last', b.node('Softmax', [x], { axis: 1 }, { name: 'attend' }), 6, 2));
-    const group = graphOf(b.build()).getPruningGroup('conv1', pruneConvOutChannels, [0]);
+    const graph = new DependencyGraph().buildDependency(b.build(), { pruneDistributions: true });
+    const group = graph.getPruningGroup('conv1', pruneConvOutChannels, [0]);
     expect(group.exact).toBe(false);
     expect(group.inexactBecause.map(({ node, statistic }) => [node.name, statistic])).toEqual([['attend', 'softmax']]);
     expect(group.details().split('\n').at(-1)).toBe("inexact: softmax in Softmax 'attend'");

@@ -1,5 +1,6 @@
 /** All groups of a graph at once: as one writes them by hand, and as something to prune. */
 import {
+  type BuildOptions,
   DependencyGraph,
   type DimTerm,
   forEachCell,
@@ -12,8 +13,8 @@ import {
 import type { Model } from '@onnx-pruning/onnx';
 
 /** Free groups, members in graph order: `layer side channels`, where channels are indices of that side of the layer. */
-export function describeGroups(model: Model): string[] {
-  const graph = new DependencyGraph().buildDependency(model);
+export function describeGroups(model: Model, options: BuildOptions = {}): string[] {
+  const graph = new DependencyGraph().buildDependency(model, options);
   const seen = new Set<unknown>();
   const groups: string[] = [];
   for (const layer of inGraphOrder(model, graph)) {

@@ -4,7 +4,7 @@
  */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { DependencyGraph, inferShapes } from '@onnx-pruning/depgraph';
+import { type BuildOptions, DependencyGraph, inferShapes } from '@onnx-pruning/depgraph';
 import { checkModel, GraphBuilder, type Model } from '@onnx-pruning/onnx';
 import { OperatorRegistry, standardOperators } from '@onnx-pruning/ops';
 import { verify } from '@onnx-pruning/proof';
@@ -24,6 +24,8 @@ function build(example: OperatorCase): Model {
   example.build(builder);
   return builder.build();
 }
+
+const optionsOf = ({ pruneDistributions }: OperatorCase): BuildOptions => ({ pruneDistributions });
 
 /** A size for every symbolic dimension of the inputs but the batch. */
 function sizesOf(model: Model): Record<string, number> {
@@ -50,12 +52,12 @@ describe.each(cases.map((example) => [example.name, example] as const))('%s', (_
   });
 
   it('couples the channels worked out by hand', () => {
-    expect(describeGroups(build(example)).sort()).toEqual([...example.groups].sort());
+    expect(describeGroups(build(example), optionsOf(example)).sort()).toEqual([...example.groups].sort());
   });
 
   it('computes the same with half of every group pruned', async () => {
     const model = build(example);
-    const graph = new DependencyGraph().buildDependency(model);
+    const graph = new DependencyGraph().buildDependency(model, optionsOf(example));
     const groups = halvesOfAllGroups(graph).filter((group) => graph.checkPruningGroup(group));
     expect(groups.length > 0).toBe(example.groups.some((group) => !/ 1(,|$)/.test(group)));
     if (groups.length > 0) graph.pruneGroups(groups);

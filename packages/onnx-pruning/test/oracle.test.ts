@@ -191,7 +191,7 @@ describe('statistics over the removed channels', () => {
 
   it('are taken over the kept channels, and named', async () => {
     const model = attending();
-    const graph = new DependencyGraph().buildDependency(model);
+    const graph = new DependencyGraph().buildDependency(model, { pruneDistributions: true });
     graph.getPruningGroup('conv1', pruneConvOutChannels, [2, 5]).prune();
     const verification = await verify(attending(), model, createPlan(graph));
     expect(verification).toMatchObject({ ok: true, inexact: ["softmax in Softmax 'Softmax_0'"] });
@@ -199,7 +199,7 @@ describe('statistics over the removed channels', () => {
 
   it('are still compared: a wrong slice is found out', async () => {
     const model = attending();
-    const graph = new DependencyGraph().buildDependency(model);
+    const graph = new DependencyGraph().buildDependency(model, { pruneDistributions: true });
     graph.getPruningGroup('conv1', pruneConvOutChannels, [2, 5]).prune();
     const tensor = tensorOf(model, 'conv1.bias');
     const values = Float32Array.from(readNumbers(tensor)).reverse();

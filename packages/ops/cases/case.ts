@@ -17,6 +17,8 @@ export interface OperatorCase {
   readonly groups: readonly string[];
   /** Where something is refused: a part of the reason that must be given. */
   readonly because?: RegExp;
+  /** Whether what a softmax is taken over may go although a constant reads it by number. */
+  readonly pruneDistributions?: boolean;
   /** Integers `[low, high)` for inputs that may not hold any number. */
   readonly ranges?: Readonly<Record<string, readonly [number, number]>>;
 }

@@ -88,6 +88,8 @@ export interface EquationContext extends NodeView {
    * changes it. Pruning stays valid but inexact, and the equivalence check evaluates the node on the kept channels only.
    */
   mixes(input: number, axis: number, statistic: string): void;
+  /** As `mixes`, where the result says what share of a whole every channel has, as a softmax does. */
+  distributes(input: number, axis: number, statistic: string): void;
 }
 
 /** What a size-bearing node looks like before and after pruning; the record rewrites its sizes. */

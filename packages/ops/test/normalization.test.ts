@@ -181,18 +181,20 @@ describe('Softmax and kin', () => {
   const x = { inputs: { X: ['n', 4, 6, 6] } };
 
   it('before opset 13: over all axes from `axis` (default 1) on', () => {
-    expect(equationsOf(of('Softmax', 12), { ...x, opset: 12 }, /mixes/)).toEqual([
-      'mixes X[1]: softmax',
-      'mixes X[2]: softmax',
-      'mixes X[3]: softmax',
+    expect(equationsOf(of('Softmax', 12), { ...x, opset: 12 }, /distributes/)).toEqual([
+      'distributes X[1]: softmax',
+      'distributes X[2]: softmax',
+      'distributes X[3]: softmax',
     ]);
-    expect(equationsOf(of('Hardmax', 11), { ...x, opset: 11, attributes: { axis: -2 } }, /mixes/)).toHaveLength(2);
+    expect(equationsOf(of('Hardmax', 11), { ...x, opset: 11, attributes: { axis: -2 } }, /distributes/)).toHaveLength(
+      2,
+    );
   });
 
   it('since opset 13: over one axis, the last by default', () => {
-    expect(equationsOf(of('Softmax'), { ...x, opset: 13 }, /mixes/)).toEqual(['mixes X[3]: softmax']);
-    expect(equationsOf(of('LogSoftmax'), { ...x, opset: 13, attributes: { axis: 1 } }, /mixes/)).toEqual([
-      'mixes X[1]: log-softmax',
+    expect(equationsOf(of('Softmax'), { ...x, opset: 13 }, /distributes/)).toEqual(['distributes X[3]: softmax']);
+    expect(equationsOf(of('LogSoftmax'), { ...x, opset: 13, attributes: { axis: 1 } }, /distributes/)).toEqual([
+      'distributes X[1]: log-softmax',
     ]);
   });
 });

@@ -202,6 +202,10 @@ class StubEquations extends StubView implements EquationContext {
     this.lines.push(`mixes ${this.#names[input]}[${axis}]: ${statistic}`);
   }
 
+  distributes(input: number, axis: number, statistic: string): void {
+    this.lines.push(`distributes ${this.#names[input]}[${axis}]: ${statistic}`);
+  }
+
   #axes(name: string, info: ValueInfo | undefined): Axes {
     return (info?.dims ?? []).map((size, axis): NamedTerm => ({ size, name: `${name}[${axis}]` }));
   }

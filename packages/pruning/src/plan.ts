@@ -108,6 +108,8 @@ const PLAN_OPTIONS: Readonly<Record<keyof PlanGraph, true>> = {
   outChannelGroups: true,
   groupSelection: true,
   numHeads: true,
+  pruneDistributions: true,
+  pruneOverridable: true,
 };
 
 /** A pruner hands its own options on, criteria and layers among them: only those of the graph belong into a plan. */
@@ -214,7 +216,9 @@ export function assertPlanFits(model: Model, plan: Plan): void {
  */
 export function graphOfPlan(model: Model, plan: Plan, options: PlanOptions = {}): DependencyGraph {
   assertPlanFits(model, plan);
-  return new DependencyGraph().buildDependency(model, { ...plan.graph, ...options });
+  // When plans of the first version were made, nothing of this was kept.
+  const before = plan.version === 1 ? { pruneDistributions: true, pruneOverridable: true } : {};
+  return new DependencyGraph().buildDependency(model, { ...before, ...plan.graph, ...options });
 }
 
 /**

@@ -102,6 +102,9 @@ export function resolveOptions(options: PrunerOptions): ResolvedOptions {
   for (const option of ['globalPruning', 'isomorphic', 'pruneNumHeads', 'pruneHeadDims'] as const) {
     checkBoolean(option, resolved[option]);
   }
+  for (const option of ['pruneDistributions', 'pruneOverridable'] as const) {
+    if (options[option] !== undefined) checkBoolean(option, options[option]);
+  }
   if (typeof resolved.iterativePruningRatioScheduler !== 'function') {
     const given = resolved.iterativePruningRatioScheduler;
     throw optionError('iterativePruningRatioScheduler', given, 'a function of the ratio and the number of steps');

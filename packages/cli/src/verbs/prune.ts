@@ -36,6 +36,8 @@ export function addPruneVerb(program: Command, terminal: Terminal): void {
     )
     .option('--plan <file>', 'write what was removed, as JSON', parsePath)
     .option('--round-to <n>', 'leave a multiple of n channels', parsePositiveInteger)
+    .option('--prune-distributions', 'prune also what a softmax is taken over and a constant reads by number')
+    .option('--prune-overridable', 'prune also initializers that are inputs of the graph, which callers may override')
     .addOption(new Option('--criterion <name>', 'how channels are scored').choices(['l1', 'l2']).default('l2'))
     .option(
       '--input-shape <shape>',

@@ -67,6 +67,16 @@ export interface BuildOptions {
   readonly groupSelection?: GroupSelection;
   /** Numbers of attention heads by layer or pattern, where the graph does not show them. */
   readonly numHeads?: Readonly<Record<string, number>>;
+  /**
+   * Whether channels may go over which a softmax is taken that a constant then reads by number (bins of a distribution
+   * focal loss, entries of a codebook). Default false: each of them has a meaning, and all stay.
+   */
+  readonly pruneDistributions?: boolean;
+  /**
+   * Whether initializers may lose channels that are inputs of the graph as well, so that callers may override them (IR
+   * version 4 and later). Default false: their shapes belong to the interface of the model.
+   */
+  readonly pruneOverridable?: boolean;
 }
 
 export type GroupSelection = 'same' | 'independent';
@@ -124,6 +134,8 @@ export class DependencyGraph implements GroupOwner {
       channelGroups: channelGroupsOf(options),
       independentGroups: options.groupSelection === 'independent',
       unwrappedParameters: options.unwrappedParameters,
+      pruneDistributions: options.pruneDistributions,
+      pruneOverridable: options.pruneOverridable,
     });
     this.#options = { ...options, inputShapes: shapes, exampleInputs: undefined };
     this.#carriers = undefined;

@@ -25,12 +25,13 @@ export class ConstantPart {
     this.#shapes = shapes;
     for (const node of model.graph.node) {
       const inputs = shapes.vectors.node(node).input.filter((name) => name !== '');
-      const isConstant = inputs.length > 0 && inputs.every((name) => this.#isConstant(name));
+      const isConstant = inputs.length > 0 && inputs.every((name) => this.holds(name));
       if (isConstant) for (const name of node.output) if (name !== '') this.#producers.set(name, node);
     }
   }
 
-  #isConstant(name: string): boolean {
+  /** Whether a value is a constant, or computed from constants alone. */
+  holds(name: string): boolean {
     return this.#shapes.constants.has(name) || this.#producers.has(name);
   }
 

@@ -13,4 +13,6 @@ export interface Consumption {
 /** A node that computes a statistic over an axis of one of its inputs. */
 export interface Mixing extends Consumption {
   readonly statistic: string;
+  /** Whether the result says what share of a whole every channel has. */
+  readonly isDistribution: boolean;
 }

@@ -2,13 +2,14 @@
  * States the equations of every node and solves them by unification. The result says, for every axis of every value,
  * which term it is, and which nodes sum or compute statistics over an axis. What has no rule is fixed, with a reason.
  */
-import type { Model, NodeProto } from '@onnx-pruning/onnx';
+import { type Model, type NodeProto, toNumber } from '@onnx-pruning/onnx';
 import type { Axes, Dim, EquationContext, OperatorRecord, Term, TermRole, ValueInfo } from '@onnx-pruning/ops';
 import { ConstantPart } from '../shapes/constant-part.ts';
 import { GraphNodeView, nodeLabel } from '../shapes/node-view.ts';
 import { operatorName, opsetOf, type ShapeTable, whyNoRule } from '../shapes/shapes.ts';
 import { computedWeightAxes } from './computed-weights.ts';
 import type { Consumption, Mixing } from './consumption.ts';
+import { distributionAxes } from './distributions.ts';
 import { AxisLayouts } from './layout.ts';
 import { type DimTerm, type Family, type FixedReason, forEachLeaf } from './term.ts';
 import { TermUniverse } from './unify.ts';
@@ -33,13 +34,27 @@ export interface SolvedTerms {
 export interface SolveOptions {
   /** Whether inputs and outputs may change, as those of a part of a model may. Default false. */
   readonly open?: boolean;
+  /**
+   * Whether channels may go over which a distribution (softmax) is taken that a constant reads by number, such as the
+   * bins of a distribution focal loss. Default false: each of them has a meaning.
+   */
+  readonly pruneDistributions?: boolean;
+  /**
+   * Whether initializers may change that are inputs of the graph as well, which a caller may override (IR version 4 and
+   * later). Default false: they belong to the interface of the model.
+   */
+  readonly pruneOverridable?: boolean;
 }
+
+/** Since this version of the format, initializers that are no inputs of the graph are constants. */
+const OVERRIDABLE_IR = 4;
 
 /** Solves the dim terms of a model whose shapes are inferred. */
 export function solveTerms(model: Model, shapes: ShapeTable, options: SolveOptions = {}): SolvedTerms {
   const solver = new Solver(model, shapes);
   solver.stateNodes();
-  if (!options.open) solver.freezeBoundary();
+  if (!options.open) solver.freezeBoundary(options.pruneOverridable === true);
+  if (!options.pruneDistributions) solver.freezeDistributions();
   solver.freezeComputedWeights();
   solver.freezeUnknownSizes();
   solver.freezeUnknownSums();
@@ -104,11 +119,25 @@ class Solver {
       this.universe.freeze(term, reason);
   }
 
+  /** Axes whose channels have a meaning each. */
+  freezeDistributions(): void {
+    const { node: nodes } = this.model.graph;
+    const { axes, mixings, constantPart } = this;
+    const found = distributionAxes({ nodes, axes, mixings, isConstant: (name) => constantPart.holds(name) });
+    for (const { term, reason } of found) this.universe.freeze(term, reason);
+  }
+
   /** The interface of the model stays: axes of graph inputs and outputs may not change. */
-  freezeBoundary(): void {
+  freezeBoundary(pruneOverridable: boolean): void {
     const initializers = this.shapes.constants;
+    const areOverridable = toNumber(this.model.proto.irVersion ?? 0) >= OVERRIDABLE_IR;
     for (const { name = '' } of this.model.graph.input) {
-      if (!initializers.has(name)) this.freezeValue(name, { because: `it is an axis of the graph input '${name}'` });
+      if (!initializers.has(name)) {
+        this.freezeValue(name, { because: `it is an axis of the graph input '${name}'` });
+      } else if (areOverridable && !pruneOverridable) {
+        const because = `it is an axis of the graph input '${name}', whose initializer callers may override; pruneOverridable lets it go`;
+        this.freezeValue(name, { because });
+      }
     }
     for (const output of this.model.graph.output) {
       this.freezeValue(output.name ?? '', { because: `it is an axis of the graph output '${output.name}'` });
@@ -229,7 +258,11 @@ class Equations extends GraphNodeView implements EquationContext {
   }
 
   mixes(input: number, axis: number, statistic: string): void {
-    this.#solver.mixings.push({ ...this.#at(input, axis), statistic });
+    this.#solver.mixings.push({ ...this.#at(input, axis), statistic, isDistribution: false });
+  }
+
+  distributes(input: number, axis: number, statistic: string): void {
+    this.#solver.mixings.push({ ...this.#at(input, axis), statistic, isDistribution: true });
   }
 
   #at(input: number, axis: number): Consumption {

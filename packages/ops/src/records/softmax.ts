@@ -27,7 +27,7 @@ function equations(ctx: EquationContext, statistic: string): void {
   carryAll(ctx, x, ctx.out(0));
   const first = axisOf(statedAxis(ctx), x.length);
   const last = ctx.opset < ONE_AXIS_OPSET ? x.length - 1 : first;
-  for (let axis = first; axis <= last; axis++) ctx.mixes(0, axis, statistic);
+  for (let axis = first; axis <= last; axis++) ctx.distributes(0, axis, statistic);
 }
 
 function softmaxRecord(opType: string, statistic: string): OperatorRecord {
