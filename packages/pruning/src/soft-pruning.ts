@@ -144,6 +144,7 @@ function unweightedSums(analysis: Analysis, kept: KeptIndices): string[] {
 function maskParameters(graph: DependencyGraph, kept: KeptIndices): Mask[] {
   const { analysis, model } = graph;
   const parameters = maskedParameters(graph);
+  analysis.weights.takeAll();
   analysis.shapes.vectors.materialise(model);
   return Object.entries(initializerChanges(analysis, kept)).flatMap(([name, change]) => {
     const tensor = parameters.has(name) ? analysis.shapes.constants.get(name) : undefined;

@@ -78,8 +78,15 @@ export class ActivationImportance {
   readonly normalizer: Normalizer;
   readonly #measured: ReadonlyMap<string, Float64Array>;
   readonly #points = new WeakMap<Analysis, MeasuringPoints>();
+  /** The graph of the model as it was when it was measured. */
+  readonly #graph: DependencyGraph;
 
-  private constructor(measured: ReadonlyMap<string, Float64Array>, options: Required<CriterionOptions>) {
+  private constructor(
+    graph: DependencyGraph,
+    measured: ReadonlyMap<string, Float64Array>,
+    options: Required<CriterionOptions>,
+  ) {
+    this.#graph = graph;
     this.#measured = measured;
     this.statistic = options.statistic;
     this.groupReduction = options.groupReduction;
@@ -106,7 +113,7 @@ export class ActivationImportance {
     const observer = STATISTICS[criterion.statistic];
     const byPoint = Object.fromEntries(points.map((point) => [pointKey(point), observer(point.value, point)]));
     const measured = await observeActivations(graph.model, inputs, byPoint, options);
-    return new ActivationImportance(new Map(Object.entries(measured)), criterion);
+    return new ActivationImportance(graph, new Map(Object.entries(measured)), criterion);
   }
 
   /**
@@ -117,6 +124,7 @@ export class ActivationImportance {
    * @throws CriterionError when the activations were measured on another model, or before other pruning: measure again
    */
   score(group: Group): Float32Array | undefined {
+    this.#assertCurrent(group.graph);
     let points = this.#points.get(group.graph.analysis);
     if (!points) {
       points = new MeasuringPoints(group.graph);
@@ -127,6 +135,17 @@ export class ActivationImportance {
     const reduced = reduceMembers(members, group.idxs.length, this.groupReduction);
     // A group that is silent altogether has no scale to be normalized by.
     return Float32Array.from(reduced.some((score) => score !== 0) ? normalize(reduced, this.normalizer) : reduced);
+  }
+
+  /** What weights that are gone have made says nothing of those that are there. */
+  #assertCurrent(graph: Group['graph']): void {
+    const isReplaced = graph.weightsReplaced();
+    if (!isReplaced && graph.fingerprint() === this.#graph.fingerprint()) return;
+    throw new CriterionError('ACTIVATION_STATE', 'the activations were not measured on this model as it is now', {
+      expected: 'the weights that the model had when its activations were measured',
+      actual: isReplaced ? 'weights that were replaced since' : 'another model',
+      repair: 'Measure again: await ActivationImportance.measure(model, inputs), with the options of the pruner.',
+    });
   }
 
   /** Scores of the root channels at one point; a channel that stands there several times has their mean. */

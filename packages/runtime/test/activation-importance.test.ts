@@ -2,7 +2,16 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DependencyGraph, type Group, pruneConvOutChannels } from '@onnx-pruning/depgraph';
-import { DataType, GraphBuilder, type Model, parseModel } from '@onnx-pruning/onnx';
+import {
+  DataType,
+  GraphBuilder,
+  type Model,
+  makeTensor,
+  parseModel,
+  readNumbers,
+  replaceConstant,
+  tensorDims,
+} from '@onnx-pruning/onnx';
 import { BasePruner } from '@onnx-pruning/pruning';
 import {
   ActivationImportance,
@@ -213,17 +222,30 @@ describe('ActivationImportance and pruning', () => {
     const importance = await ActivationImportance.measure(model, [mixed]);
     groupOf(model).graph.getPruningGroup('a', pruneConvOutChannels, [0]).prune();
     expect(() => importance.score(groupOf(model))).toThrow(
-      'the activations were not measured on this model as it is now ' +
-        "(value 'relu_out', axis 1): expected 2 channels, found 3 when they were measured. Measure again",
+      'the activations were not measured on this model as it is now: ' +
+        'expected the weights that the model had when its activations were measured, found another model. Measure again',
     );
     const again = await ActivationImportance.measure(model, [mixed], { normalizer: null });
     expectClose(Array.from(again.score(groupOf(model))!), [1.5, 2]);
   });
 
+  it('does not score weights that were replaced since', async () => {
+    const model = threeChannels();
+    const importance = await ActivationImportance.measure(model, [mixed]);
+    const group = groupOf(model);
+    const weight = model.graph.initializer.find(({ name }) => name === 'a.weight')!;
+    replaceConstant(
+      model.graph,
+      'a.weight',
+      makeTensor('a.weight', DataType.FLOAT, tensorDims(weight), readNumbers(weight)),
+    );
+    expect(() => importance.score(group)).toThrow(/found weights that were replaced since\. Measure again/);
+  });
+
   it('does not score another model', async () => {
     const other = threeChannels((b, value) => intoConv(b, b.node('Neg', [value], {}, { name: 'neg' })));
     const importance = await ActivationImportance.measure(threeChannels(), [mixed]);
-    expect(() => importance.score(groupOf(other))).toThrow(/value 'neg_out'.*no measurement/);
+    expect(() => importance.score(groupOf(other))).toThrow(/found another model\. Measure again/);
   });
 });
 

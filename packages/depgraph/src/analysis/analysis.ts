@@ -22,6 +22,7 @@ import type { Consumption, Mixing } from '../terms/consumption.ts';
 import { type SolvedTerms, type SolveOptions, solveTerms } from '../terms/equations.ts';
 import { chooseIndependently } from '../terms/families.ts';
 import { type DimTerm, find, forEachLeaf, type Leaf, numericSize, someLeaf } from '../terms/term.ts';
+import { LiveWeights } from './live-weights.ts';
 import { OriginalGraph } from './original-graph.ts';
 
 export interface Analysis {
@@ -31,6 +32,8 @@ export interface Analysis {
   readonly terms: SolvedTerms;
   /** The graph before anything was pruned. */
   readonly original: OriginalGraph;
+  /** Weights as they are now. */
+  readonly weights: LiveWeights;
   /** Layers in trace order. */
   readonly layers: readonly PrunableLayer[];
   /** Nodes with weights that are no layers, and why. */
@@ -87,8 +90,9 @@ export function analyse(
   if (options.independentGroups) chooseIndependently(terms, shapes);
   const unlisted = unlistedLayers(model, shapes, terms, layers);
   const original = new OriginalGraph(model, shapes);
+  const weights = new LiveWeights(model, shapes);
   const uses = collectUses(model, layers);
-  return { model, registry, shapes, terms, original, layers, unlisted, layerOf, selection, uses };
+  return { model, registry, shapes, terms, original, weights, layers, unlisted, layerOf, selection, uses };
 }
 
 /**

@@ -341,6 +341,7 @@ export class DependencyGraph implements GroupOwner {
   /** Prunes several groups at once: every tensor is copied once. */
   pruneGroups(groups: readonly Group[]): void {
     for (const group of groups) group.assertFresh();
+    this.analysis.weights.takeAll();
     const removal = removalOf(groups.map((group) => group.cells));
     const emptied = emptiedAxis(this.analysis, removal);
     if (emptied) throw emptied;
@@ -382,7 +383,16 @@ export class DependencyGraph implements GroupOwner {
 
   /** The initializer or constant of this name, with the weights that it has now. */
   tensorOf(name: string): TensorProto | undefined {
-    return this.analysis.shapes.constants.get(name);
+    return this.analysis.weights.of(name);
+  }
+
+  /**
+   * Whether weights were replaced since this graph was built, by something else than pruning: by training, say. Scores
+   * and pruning go by the weights that the model has now.
+   * @throws LayerError where the model was edited otherwise, so that this graph is not its own any more
+   */
+  weightsReplaced(): boolean {
+    return this.analysis.weights.takeAll();
   }
 
   /** Sides of layers that hold some of a leaf's channels, in graph order. */

@@ -56,6 +56,8 @@ export interface GroupOwner {
   pruneGroups(groups: readonly Group[]): void;
   termOf(value: string, axis: number): DimTerm | undefined;
   tensorOf(name: string): TensorProto | undefined;
+  weightsReplaced(): boolean;
+  fingerprint(): string;
   usesOf(leaf: Leaf): readonly LayerAxis[];
   consumersOf(leaf: Leaf): readonly Consumption[];
   traversalFrom(root: LayerAxis, leaves: ReadonlySet<Leaf>): Traversal;

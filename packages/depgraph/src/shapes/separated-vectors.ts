@@ -18,6 +18,7 @@ import {
   type TensorProto,
   tensorDims,
   tensorSize,
+  withContentOf,
 } from '@onnx-pruning/onnx';
 
 /** One use of a shared vector that has a copy of its own. */
@@ -96,6 +97,18 @@ export class SeparatedVectors {
     const gone = new Set(unneeded);
     this.#copies = this.#copies.filter((copy) => !gone.has(copy));
     this.#showCopies();
+  }
+
+  /** Gives the copies of a vector other content; returns them as they are then. */
+  replace(original: string, tensor: TensorProto): TensorProto[] {
+    const replaced: TensorProto[] = [];
+    this.#copies = this.#copies.map((one) => {
+      if (one.original !== original) return one;
+      const copy = withContentOf(one.copy, tensor);
+      replaced.push(copy);
+      return { ...one, copy };
+    });
+    return replaced;
   }
 
   /** Writes the copies into the model. */

@@ -4,10 +4,20 @@
  */
 import type { NodeProto } from '../proto.ts';
 import { usedNames } from '../walk.ts';
-import type { GraphStage } from './stage.ts';
+
+/** What is staged of the order of a graph. */
+export interface StagedOrder {
+  readonly graph: { readonly node: readonly NodeProto[] };
+  readonly before: ReadonlyMap<NodeProto, readonly NodeProto[]>;
+  readonly after: ReadonlyMap<NodeProto, readonly NodeProto[]>;
+  /** Nodes that come where they are needed. */
+  readonly floating: readonly NodeProto[];
+  readonly removed: ReadonlySet<NodeProto>;
+  readonly replaced: ReadonlyMap<NodeProto, NodeProto>;
+}
 
 /** Nodes in their new order: those of the graph, those that replace others, added ones. Bodies are committed before. */
-export function placeNodes(stage: GraphStage): NodeProto[] {
+export function placeNodes(stage: StagedOrder): NodeProto[] {
   const isPlain = stage.before.size === 0 && stage.after.size === 0 && stage.floating.length === 0;
   if (isPlain && stage.removed.size === 0 && stage.replaced.size === 0) return stage.graph.node.slice();
   const placed: NodeProto[] = [];
@@ -16,7 +26,7 @@ export function placeNodes(stage: GraphStage): NodeProto[] {
 }
 
 /** Appends a node with everything that was inserted around it, and around that. Insertions may form long chains. */
-function withInsertions(stage: GraphStage, root: NodeProto, placed: NodeProto[]): void {
+function withInsertions(stage: StagedOrder, root: NodeProto, placed: NodeProto[]): void {
   const open: { node: NodeProto; isOpen: boolean }[] = [{ node: root, isOpen: false }];
   for (let top = open.pop(); top !== undefined; top = open.pop()) {
     const { node } = top;
@@ -38,7 +48,7 @@ interface Block {
   state: 'waiting' | 'open' | 'placed';
 }
 
-function withFloating(stage: GraphStage, placed: readonly NodeProto[]): NodeProto[] {
+function withFloating(stage: StagedOrder, placed: readonly NodeProto[]): NodeProto[] {
   const blocks = stage.floating.map((node): Block => {
     const nodes: NodeProto[] = [];
     withInsertions(stage, node, nodes);

@@ -9,9 +9,9 @@ import type { GraphProto, NodeProto, OperatorSetIdProto } from '../proto.ts';
 import { EditError } from './edit-error.ts';
 import { NameTable } from './names.ts';
 import { GraphStage } from './stage.ts';
-import { UseIndex } from './uses.ts';
+import { type EditedGraphs, UseIndex } from './uses.ts';
 
-export class Transaction {
+export class Transaction implements EditedGraphs {
   readonly model: Model;
   #values: NameTable | undefined;
   #nodeNames: NameTable | undefined;
@@ -52,7 +52,7 @@ export class Transaction {
   uses(stage: GraphStage): UseIndex {
     let index = this.#uses.get(stage);
     if (index === undefined) {
-      index = new UseIndex(stage, this);
+      index = new UseIndex(stage, this.staged);
       this.#uses.set(stage, index);
     }
     return index;

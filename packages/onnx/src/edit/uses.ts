@@ -2,11 +2,17 @@
  * Who uses a value: nodes of a graph, the bodies in them, and graph outputs. Kept up to date while the graph is edited,
  * so that thousands of replacements do not each look at the whole graph.
  */
-import type { NodeProto } from '../proto.ts';
+import type { GraphProto, NodeProto } from '../proto.ts';
 import { subgraphs } from '../walk.ts';
 import { EditError } from './edit-error.ts';
 import { type GraphStage, namesUsed } from './stage.ts';
-import type { Transaction } from './transaction.ts';
+
+/** The graphs of a model as they are edited. */
+export interface EditedGraphs {
+  stage(graph: GraphProto, outer: { readonly graph: GraphProto; readonly owner: NodeProto }): GraphStage;
+  uses(stage: GraphStage): UseIndex;
+  knownUses(stage: GraphStage): UseIndex | undefined;
+}
 
 /** One place that uses a value: a node of a graph, or (without a node) the outputs of a graph. */
 export interface UseSite {
@@ -20,9 +26,9 @@ export class UseIndex {
   /** Copies that callers hold: what they use may change at any time. */
   readonly #handedOut = new Set<NodeProto>();
 
-  constructor(stage: GraphStage, transaction: Transaction) {
+  constructor(stage: GraphStage, stageOf: (graph: GraphProto) => GraphStage | undefined) {
     this.#stage = stage;
-    for (const node of stage.identities()) this.note(node, namesUsed(stage.current(node), transaction.staged));
+    for (const node of stage.identities()) this.note(node, namesUsed(stage.current(node), stageOf));
     for (const node of stage.edited.keys()) this.handOut(node);
   }
 
@@ -48,21 +54,21 @@ export class UseIndex {
 }
 
 /** Tells the graph of a node, and those around it, what the node uses. */
-export function noteUses(transaction: Transaction, stage: GraphStage, node: NodeProto, names: readonly string[]): void {
+export function noteUses(graphs: EditedGraphs, stage: GraphStage, node: NodeProto, names: readonly string[]): void {
   let at: { stage: GraphStage; owner: NodeProto } | undefined = { stage, owner: node };
   let open = names;
   while (at !== undefined && open.length > 0) {
     const inner: GraphStage = at.stage;
-    transaction.knownUses(inner)?.note(at.owner, open);
+    graphs.knownUses(inner)?.note(at.owner, open);
     at = inner.outer;
     if (at !== undefined) open = open.filter((name) => !inner.defines(name));
   }
 }
 
 /** Tells the graph of a node, and those around it, that a caller holds a copy of it. */
-export function noteHandedOut(transaction: Transaction, stage: GraphStage, node: NodeProto): void {
+export function noteHandedOut(graphs: EditedGraphs, stage: GraphStage, node: NodeProto): void {
   let at: { stage: GraphStage; owner: NodeProto } | undefined = { stage, owner: node };
-  for (; at !== undefined; at = at.stage.outer) transaction.knownUses(at.stage)?.handOut(at.owner);
+  for (; at !== undefined; at = at.stage.outer) graphs.knownUses(at.stage)?.handOut(at.owner);
 }
 
 export interface FindUses {
@@ -76,30 +82,28 @@ export interface FindUses {
  * @throws EditError where a body defines the replacement itself, so that it would mean another value there
  */
 export function findUses(
-  transaction: Transaction,
+  graphs: EditedGraphs,
   stage: GraphStage,
   name: string,
   replacement: string,
   { nodes = () => true, outputs = false }: FindUses,
 ): UseSite[] {
   const sites: UseSite[] = [];
-  for (const node of transaction.uses(stage).candidates(name)) {
+  for (const node of graphs.uses(stage).candidates(name)) {
     const now = stage.current(node);
     if (!nodes(node)) continue;
     if (now.input.includes(name)) sites.push({ stage, node });
     for (const body of subgraphs(now)) {
-      sites.push(
-        ...usesInBody(transaction, transaction.stage(body, { graph: stage.graph, owner: node }), name, replacement),
-      );
+      sites.push(...usesInBody(graphs, graphs.stage(body, { graph: stage.graph, owner: node }), name, replacement));
     }
   }
   if (outputs && stage.outputs.some((output) => output.name === name)) sites.push({ stage });
   return sites;
 }
 
-function usesInBody(transaction: Transaction, stage: GraphStage, name: string, replacement: string): UseSite[] {
+function usesInBody(graphs: EditedGraphs, stage: GraphStage, name: string, replacement: string): UseSite[] {
   if (stage.defines(name)) return [];
-  const found = findUses(transaction, stage, name, replacement, { outputs: true });
+  const found = findUses(graphs, stage, name, replacement, { outputs: true });
   if (found.length === 0 || !stage.defines(replacement)) return found;
   throw new EditError('NAME_HIDDEN', 'a body defines the new name itself, so that it would mean another value there', {
     value: replacement,
