@@ -1,5 +1,5 @@
 /**
- * A protobufjs reader that leaves text to Node's own decoder, and puts content that was left in a file where it belongs.
+ * A protobufjs reader that leaves text to Node's own decoder, where there is one, and puts content that was left in a file where it belongs.
  * protobufjs puts strings together from pieces of eight bytes, which takes longer than everything else in a graph and
  * leaves strings that are slow to look up.
  */
@@ -10,14 +10,15 @@ import type { StoredBytes } from './content/stored-bytes.ts';
 const REPLACEMENT = '\ufffd';
 
 export class TextReader extends protobuf.Reader {
-  readonly #bytes: Buffer;
+  readonly #bytes: Buffer | undefined;
   readonly #stored: ReadonlyMap<number, StoredBytes> | undefined;
 
   /** @param stored content of byte fields that are empty in `bytes`, by where they end */
   constructor(bytes: Uint8Array, stored?: ReadonlyMap<number, StoredBytes>) {
     super(bytes);
     this.#stored = stored;
-    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    // A browser has no Buffer: there protobufjs reads text.
+    if (typeof Buffer !== 'undefined') this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   override bytes(): Uint8Array {
@@ -28,6 +29,7 @@ export class TextReader extends protobuf.Reader {
 
   /** @throws as protobufjs: RangeError beyond the end, TypeError of TextDecoder for text that is not UTF-8 */
   override stringVerify(): string {
+    if (this.#bytes === undefined) return super.stringVerify();
     const start = this.pos;
     const length = this.uint32();
     const end = this.pos + length;

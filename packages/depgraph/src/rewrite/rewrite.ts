@@ -105,7 +105,17 @@ function gatherKept(
     return gatherer.gather(tensor, ofGroup.with(0, own));
   });
   const dims = pieces[0].dims.with(0, rows.length);
-  return { dims, bytes: Buffer.concat(pieces.map((piece) => piece.bytes)) };
+  return { dims, bytes: concatenated(pieces) };
+}
+
+function concatenated(pieces: readonly GatheredContent[]): Uint8Array {
+  const all = new Uint8Array(pieces.reduce((length, { bytes }) => length + bytes.length, 0));
+  let at = 0;
+  for (const { bytes } of pieces) {
+    all.set(bytes, at);
+    at += bytes.length;
+  }
+  return all;
 }
 
 function rewriteNodes(analysis: Analysis, removal: LeafRemoval, sizes: SizesAfter, staged: Staged): void {

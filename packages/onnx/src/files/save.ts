@@ -1,16 +1,16 @@
 /** Models to files: where they may go, and which tensors go into a data file. Never leaves a half-written file. */
 import { realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import { StoredBytes } from '../content/stored-bytes.ts';
+import { byteLength, DataType } from '../data-type.ts';
+import { type EncodedModel, encodeEmbedded, encodeExternal } from '../encode.ts';
+import { errorCode, OnnxPruningError, SaveError } from '../errors.ts';
+import type { Model } from '../model.ts';
+import type { TensorProto } from '../proto.ts';
+import { isStoredExternally, tensorSize } from '../tensor.ts';
+import { visitTensors } from '../walk.ts';
 import { type PendingFile, writeAtomically } from './atomic-write.ts';
-import { SourceFile } from './content/source-file.ts';
-import { StoredBytes } from './content/stored-bytes.ts';
-import { byteLength, DataType } from './data-type.ts';
-import { type EncodedModel, encodeEmbedded, encodeExternal } from './encode.ts';
-import { errorCode, OnnxPruningError, SaveError } from './errors.ts';
-import type { Model } from './model.ts';
-import type { TensorProto } from './proto.ts';
-import { isStoredExternally, tensorSize } from './tensor.ts';
-import { visitTensors } from './walk.ts';
+import { SourceFile } from './source-file.ts';
 
 export interface ExternalDataOptions {
   /** Name of the data file, in the folder of the model. Default: the model's file name and `.data`. */

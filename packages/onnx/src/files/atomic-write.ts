@@ -5,9 +5,9 @@
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { asArray } from './content/bytes.ts';
-import { type Content, StoredBytes } from './content/stored-bytes.ts';
-import { SaveError } from './errors.ts';
+import { asArray } from '../content/bytes.ts';
+import { type Content, StoredBytes } from '../content/stored-bytes.ts';
+import { SaveError } from '../errors.ts';
 
 export interface PendingFile {
   readonly path: string;

@@ -4,13 +4,12 @@
  */
 import { realpathSync } from 'node:fs';
 import { isAbsolute, relative, resolve, sep, win32 } from 'node:path';
-import { SourceFile } from './content/source-file.ts';
-import { StoredBytes } from './content/stored-bytes.ts';
-import { byteLength, dataTypeName } from './data-type.ts';
-import { type ErrorDetails, ExternalDataError } from './errors.ts';
-import type { ModelProto, TensorProto } from './proto.ts';
-import { attachContent, isExternal, tensorDims, tensorSize } from './tensor.ts';
-import { visitTensors } from './walk.ts';
+import { StoredBytes } from '../content/stored-bytes.ts';
+import { byteLength, dataTypeName } from '../data-type.ts';
+import { type ErrorDetails, ExternalDataError } from '../errors.ts';
+import type { TensorProto } from '../proto.ts';
+import { attachContent, tensorDims, tensorSize } from '../tensor.ts';
+import { SourceFile } from './source-file.ts';
 
 /** Content of fewer bytes is read at once: what stands for it would take as much. */
 export const KEPT_IN_MEMORY = 512;
@@ -21,15 +20,6 @@ interface Extent {
   readonly location: string;
   readonly offset: number;
   readonly length: number;
-}
-
-/** Tensors whose content is in other files that nobody looked for. */
-export function externalTensors(model: ModelProto): TensorProto[] {
-  const tensors: TensorProto[] = [];
-  visitTensors(model, (tensor) => {
-    if (isExternal(tensor)) tensors.push(tensor);
-  });
-  return tensors;
 }
 
 /**

@@ -4,17 +4,17 @@
  */
 import { realpathSync } from 'node:fs';
 import { dirname, isAbsolute, relative, sep } from 'node:path';
-import { shallowCloneProto } from './clone.ts';
-import { concatenate, encodeMessageChunks, totalLength } from './codec.ts';
-import { SourceFile } from './content/source-file.ts';
-import { type Content, StoredBytes } from './content/stored-bytes.ts';
-import { bitsPerElement } from './data-type.ts';
-import { embedded, reference } from './encode.ts';
+import { shallowCloneProto } from '../clone.ts';
+import { concatenate, encodeMessageChunks, totalLength } from '../codec.ts';
+import { type Content, StoredBytes } from '../content/stored-bytes.ts';
+import { bitsPerElement } from '../data-type.ts';
+import { embedded, reference } from '../encode.ts';
+import type { Model } from '../model.ts';
+import type { TensorProto } from '../proto.ts';
+import { attachContent } from '../tensor.ts';
+import { visitTensors } from '../walk.ts';
 import { KEPT_IN_MEMORY } from './external-data.ts';
-import type { Model } from './model.ts';
-import type { TensorProto } from './proto.ts';
-import { attachContent } from './tensor.ts';
-import { visitTensors } from './walk.ts';
+import { SourceFile } from './source-file.ts';
 
 /**
  * The path of the file that this model is, byte for byte, as long as nobody changed either; undefined otherwise. Reads the

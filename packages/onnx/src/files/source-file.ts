@@ -3,8 +3,8 @@
  * deleted meanwhile, by saving over it too. One that was written to in place is noticed: wrong bytes are never given.
  */
 import { type BigIntStats, closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import type { ByteSource } from '../content/stored-bytes.ts';
 import { ModelFileError } from '../errors.ts';
-import type { ByteSource } from './stored-bytes.ts';
 
 /** Bytes of one read; the system takes fewer than 2 GiB at once. */
 const BYTES_PER_READ = 2 ** 30;
