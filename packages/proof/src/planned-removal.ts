@@ -29,7 +29,7 @@ export function plannedRemoval(original: Model, plan: Plan, options: PlanOptions
 
 /** Terms of a value's axes; none where its rank is unknown. */
 export function axesOf({ graph }: PlannedRemoval, value: string): readonly DimTerm[] {
-  return graph.analysis.terms.axes.get(value) ?? [];
+  return graph.axesOf(value);
 }
 
 /** Whether channels along a term go. */

@@ -73,7 +73,7 @@ class ReferenceBuilder {
   }
 
   #axes(value: string): readonly DimTerm[] {
-    return this.graph.analysis.terms.axes.get(value) ?? [];
+    return this.graph.axesOf(value);
   }
 
   #elemType(value: string): number {

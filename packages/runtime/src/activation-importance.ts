@@ -8,7 +8,6 @@ import {
   DependencyGraph,
   type DimTerm,
   type Group,
-  type GroupOwner,
   indexPairs,
   KeptIndices,
   numericSize,
@@ -150,7 +149,7 @@ export class ActivationImportance {
 
   /** Scores of the root channels at one point; a channel that stands there several times has their mean. */
   #scoresAt(group: Group, point: MeasuringPoint): MemberScores {
-    const term = termAt(group.graph, point)!;
+    const term = group.graph.termOf(point.value, point.axis)!;
     const statistics = this.#statisticsNow(point, term);
     const positions = channelPositions(group);
     const pairs = indexPairs(group, { ...group.root, term });
@@ -196,10 +195,6 @@ function checkOptions({
   if (!GROUP_REDUCTIONS.includes(groupReduction)) throw optionError('groupReduction', groupReduction, GROUP_REDUCTIONS);
   checkNormalizer(normalizer);
   return { statistic, groupReduction, normalizer };
-}
-
-function termAt(graph: GroupOwner, { value, axis }: MeasuringPoint): DimTerm | undefined {
-  return graph.analysis.terms.axes.get(value)?.[axis];
 }
 
 /** What the observers make of the activations; that activations are not finite is said in the words of a criterion. */

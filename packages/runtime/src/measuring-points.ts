@@ -63,7 +63,7 @@ class PointTable {
   }
 
   add(value: string, axis: number, node: NodeProto): void {
-    const term = this.#graph.analysis.terms.axes.get(value)?.[axis];
+    const term = this.#graph.termOf(value, axis);
     const leaves = term ? leavesOf(term) : [];
     const key = pointKey({ value, axis });
     const known = this.#known.get(key);
@@ -82,8 +82,7 @@ class PointTable {
 
   /** Adds the axes of a value that hold one of the leaves. */
   addHolders(value: string, node: NodeProto, leaves: ReadonlySet<DimTerm>): void {
-    const axes = this.#graph.analysis.terms.axes.get(value) ?? [];
-    axes.forEach((term, axis) => {
+    this.#graph.axesOf(value).forEach((term, axis) => {
       if (leavesOf(term).some((leaf) => leaves.has(leaf))) this.add(value, axis, node);
     });
   }

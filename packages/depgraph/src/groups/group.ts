@@ -55,6 +55,7 @@ export interface GroupOwner {
   groupOfCells(root: LayerAxis, cells: RemovedCells): Group;
   pruneGroups(groups: readonly Group[]): void;
   termOf(value: string, axis: number): DimTerm | undefined;
+  axesOf(value: string): readonly DimTerm[];
   tensorOf(name: string): TensorProto | undefined;
   weightsReplaced(): boolean;
   fingerprint(): string;
