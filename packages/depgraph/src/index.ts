@@ -2,11 +2,9 @@
 
 export { type Analysis, analyse, mixingsOf, termOf } from './analysis/analysis.ts';
 export { alikeInGroups } from './groups/alike.ts';
+export type { AllGroupsOptions, BuildOptions, GroupSelection } from './groups/build-options.ts';
 export {
-  type AllGroupsOptions,
-  type BuildOptions,
   DependencyGraph,
-  type GroupSelection,
   type HistoryEntry,
   isRootLayer,
 } from './groups/dependency-graph.ts';
