@@ -13,14 +13,9 @@ export { asArray, type Bytes, type Numbers } from './content/bytes.ts';
 export { type ByteSource, type Content, StoredBytes } from './content/stored-bytes.ts';
 export * from './data-type.ts';
 export { decodeModel } from './decode.ts';
-export {
-  EditError,
-  GraphEditor,
-  type GraphEditorOptions,
-  type InsertedNodeOptions,
-  type ReplaceUsesOptions,
-} from './edit/graph-editor.ts';
+export { EditError, GraphEditor } from './edit/graph-editor.ts';
 export { type NameScheme, NameTable, numbered, suffixed } from './edit/names.ts';
+export type { GraphEditorOptions, InsertedNodeOptions, ReplaceUsesOptions } from './edit/options.ts';
 export { encodedSize, encodeModel } from './encode.ts';
 export * from './errors.ts';
 export { ambiguousLayer, listNames, unknownLayer } from './find-layer.ts';

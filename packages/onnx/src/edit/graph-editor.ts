@@ -13,40 +13,13 @@ import { subgraphs } from '../walk.ts';
 import { removeDead } from './dead.ts';
 import { EditError, noSuch } from './edit-error.ts';
 import { named, renameEntry, renameKey } from './entries.ts';
-import { type NameScheme, type NameTable, numbered, suffixed } from './names.ts';
+import { type NameScheme, numbered, suffixed } from './names.ts';
+import type { GraphEditorOptions, InsertedNodeOptions, ReplaceUsesOptions } from './options.ts';
 import { type GraphStage, namesUsed } from './stage.ts';
 import { Transaction } from './transaction.ts';
 import { findUses, noteHandedOut, noteUses, type UseSite } from './uses.ts';
 
 export { EditError } from './edit-error.ts';
-
-export interface GraphEditorOptions {
-  /** Stands in front of the names that the editor gives, such as `grad/`. */
-  readonly prefix?: string;
-  /** Names that are taken, where they are not those of the model as it is. */
-  readonly names?: NameTable;
-}
-
-export interface InsertedNodeOptions {
-  /** Default: operator and a running number, e.g. `Mul_0`. */
-  readonly name?: string;
-  /** Names of the outputs, or how many. By default one, `<node name>_out`. */
-  readonly outputs?: number | readonly string[];
-  readonly domain?: string;
-  /**
-   * The node of this graph right before, or after, which the new one comes; several keep the order in which they were
-   * added. Without either it comes before the first node that needs it, else at the end.
-   */
-  readonly before?: NodeProto;
-  readonly after?: NodeProto;
-}
-
-export interface ReplaceUsesOptions {
-  /** Which nodes of this graph (with their bodies) take the new value. Default: all. */
-  readonly nodes?: (node: NodeProto) => boolean;
-  /** Whether outputs of this graph take it as well, and with it its name. Default false. */
-  readonly outputs?: boolean;
-}
 
 interface EditedBody {
   readonly transaction: Transaction;

@@ -1,0 +1,31 @@
+/** What an editor can be told. */
+import type { NodeProto } from '../proto.ts';
+import type { NameTable } from './names.ts';
+
+export interface GraphEditorOptions {
+  /** Stands in front of the names that the editor gives, such as `grad/`. */
+  readonly prefix?: string;
+  /** Names that are taken, where they are not those of the model as it is. */
+  readonly names?: NameTable;
+}
+
+export interface InsertedNodeOptions {
+  /** Default: operator and a running number, e.g. `Mul_0`. */
+  readonly name?: string;
+  /** Names of the outputs, or how many. By default one, `<node name>_out`. */
+  readonly outputs?: number | readonly string[];
+  readonly domain?: string;
+  /**
+   * The node of this graph right before, or after, which the new one comes; several keep the order in which they were
+   * added. Without either it comes before the first node that needs it, else at the end.
+   */
+  readonly before?: NodeProto;
+  readonly after?: NodeProto;
+}
+
+export interface ReplaceUsesOptions {
+  /** Which nodes of this graph (with their bodies) take the new value. Default: all. */
+  readonly nodes?: (node: NodeProto) => boolean;
+  /** Whether outputs of this graph take it as well, and with it its name. Default false. */
+  readonly outputs?: boolean;
+}
