@@ -5,6 +5,7 @@
 import {
   constantTensor,
   DataType,
+  GraphEditor,
   type GraphProto,
   type Layer,
   Model,
@@ -51,7 +52,9 @@ export function pruneLayerAlone(layer: Layer, fn: PruningTarget, idxs: readonly 
     alone.graph.initializer.filter(({ name }) => known.has(name) === is),
   );
   replaceConstants(model.graph, new Map(changed.map((tensor) => [tensor.name ?? '', tensor])));
-  model.graph.initializer.push(...added);
+  const editor = new GraphEditor(model);
+  for (const tensor of added) editor.insertInitializer(tensor);
+  editor.commit();
   return layer;
 }
 
