@@ -88,7 +88,7 @@ describe('a distribution over channels that a constant reads by number', () => {
     expect(widthOf(result.model, 'box')).toBe(SIDES * BINS);
     expect(widthOf(result.model, 'stem')).toBe(4);
     expect(new DependencyGraph().buildDependency(model).explain('box')).toMatch(
-      /a softmax is taken over it, and '.+' gives each of its channels a meaning; pruneDistributions lets them go/,
+      /a softmax is taken over it, and '.+' gives each of its channels a meaning; pruneDistributions \(--prune-distributions\) lets them go/,
     );
   });
 
@@ -141,7 +141,7 @@ describe('an initializer that is an input of the graph as well', () => {
     const graph = new DependencyGraph().buildDependency(overridable(8));
     expect([...graph.getAllGroups()]).toEqual([]);
     expect(graph.explain('stem')).toMatch(
-      "it is an axis of the graph input 'stem.weight', whose initializer callers may override; pruneOverridable lets it go",
+      "it is an axis of the graph input 'stem.weight', whose initializer callers may override; pruneOverridable (--prune-overridable) lets it go",
     );
   });
 

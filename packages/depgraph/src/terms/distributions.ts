@@ -36,7 +36,7 @@ export function distributionAxes(graph: KnownGraph): MeaningfulAxis[] {
     if (!reader) return [];
     const because =
       `a ${at.statistic} is taken over it, and '${reader.constant}' gives each of its channels a meaning; ` +
-      'pruneDistributions lets them go';
+      'pruneDistributions (--prune-distributions) lets them go';
     return [{ term, reason: { because, node: nodeLabel(reader.node), operator: reader.node.opType ?? '' } }];
   });
 }

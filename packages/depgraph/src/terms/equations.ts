@@ -135,7 +135,7 @@ class Solver {
       if (!initializers.has(name)) {
         this.freezeValue(name, { because: `it is an axis of the graph input '${name}'` });
       } else if (areOverridable && !pruneOverridable) {
-        const because = `it is an axis of the graph input '${name}', whose initializer callers may override; pruneOverridable lets it go`;
+        const because = `it is an axis of the graph input '${name}', whose initializer callers may override; pruneOverridable (--prune-overridable) lets it go`;
         this.freezeValue(name, { because });
       }
     }
