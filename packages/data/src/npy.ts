@@ -82,7 +82,7 @@ function headerText(bytes: Uint8Array, place: Place): { text: string; end: numbe
 }
 
 /** One entry of the dictionary: its key, and its value as a string, a truth value or a tuple of sizes; or what begins a list. */
-const ENTRY = /\s*(['"])(\w+)\1\s*:\s*(?:(['"])([^'"]*)\3|(True|False)|\(([^()]*)\)|(\[))\s*(?:,|$)/y;
+const ENTRY = /\s*(['"])(\w+)\1\s*:\s*(?:(['"])([^'"]*)\3|(True|False)|\(([^()]*)\)|(\[).*)\s*(?:,|$)/sy;
 
 function parseHeader(text: string, place: Place): Header {
   const dictionary = /^\s*\{(.*)\}\s*$/s.exec(text)?.[1];
