@@ -131,6 +131,16 @@ describe('readFeeds gives every input of', () => {
     ]);
   });
 
+  it("a model that writes '?' and -1 for sizes that are free", async () => {
+    const path = put('free.npy', npy('<f4', '(1, 2)', Float32Array.of(1, 2)));
+    for (const dims of [
+      ['?', '?'],
+      [-1, -1],
+    ]) {
+      expect(await readFeeds(oneInput(DataType.FLOAT, dims), [{ input: 'x', path }])).toEqual([{ x: x(1, 2) }]);
+    }
+  });
+
   it('a model that takes text', async () => {
     const text = [Buffer.from('ü'), Buffer.from('')];
     const path = put(
