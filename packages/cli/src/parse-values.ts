@@ -35,6 +35,12 @@ export function parsePath(text: string): string {
   throw new InvalidArgumentError('Expected the path of a file.');
 }
 
+/** Files with values of inputs; which of them are names only the model knows. Repeated options add up. */
+export function parseInputs(text: string, before: readonly string[] = []): string[] {
+  if (text !== '' && !text.startsWith('=') && !text.endsWith('=')) return [...before, text];
+  throw new InvalidArgumentError('Expected an input with its file, input=image.npy, or an .npz file or a folder.');
+}
+
 /** Options that may be given several times. */
 export function collect(text: string, before: readonly string[] = []): string[] {
   return [...before, text];

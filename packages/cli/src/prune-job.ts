@@ -25,6 +25,7 @@ import {
   withSession,
 } from '@onnx-pruning/runtime';
 import { checkDestinations, type Destinations, type Written, writeResults } from './destinations.ts';
+import { type InputSets, readInputs, sizesOf } from './given-inputs.ts';
 import { type GivenShape, resolveInputShapes } from './input-shapes.ts';
 
 /** Everything that the verb `prune` can be told. */
@@ -41,6 +42,8 @@ export interface PruneJob {
   readonly pruneDistributions?: boolean;
   readonly pruneOverridable?: boolean;
   readonly inputShape?: readonly GivenShape[];
+  /** Files with real inputs, as `--inputs` takes them. */
+  readonly inputs?: readonly string[];
   readonly seed: number;
   readonly force?: boolean;
   readonly verify: boolean;
@@ -53,6 +56,12 @@ export interface PruneJob {
 
 /** Sizes of every input, by name. */
 type Shapes = Readonly<Record<string, readonly number[]>>;
+
+/** What both models are run on: real inputs, where they were given, and sizes for all others. */
+interface RunInputs {
+  readonly dims: Shapes;
+  readonly sets?: InputSets;
+}
 
 /** What a model costs. */
 export interface Cost {
@@ -79,6 +88,8 @@ export interface PruneResult {
   readonly refusals: readonly Refusal[];
   /** Groups of which channels were to go, and stay. */
   readonly skipped: readonly SkippedGroup[];
+  /** Sets of real inputs that were given. */
+  readonly inputSets: number;
   /** Undefined where the check was switched off. */
   readonly equivalence?: Verification;
   /** Undefined where timing was switched off or did not work, or the check failed. */
@@ -104,7 +115,8 @@ export async function runPruneJob(job: PruneJob, onPhase: (phase: string) => voi
   const original = await loadModel(job.model);
   checkModel(original);
   await checkDestinations(destinations);
-  const shapes = resolveInputShapes(original, job.inputShape ?? []);
+  const sets = await readInputs(original, job.inputs ?? [], job.inputShape ?? []);
+  const dims = sets ? sizesOf(sets[0]) : resolveInputShapes(original, job.inputShape ?? []);
   if (job.bench) await tryProvider(original, job.provider);
 
   onPhase('Pruning');
@@ -116,15 +128,16 @@ export async function runPruneJob(job: PruneJob, onPhase: (phase: string) => voi
     skipped,
     plan,
     refusals,
-    before: { ...costOf(original, shapes), bytes: bytesOf([job.model, ...original.dataFiles]) },
+    inputSets: sets?.length ?? 0,
+    before: { ...costOf(original, dims), bytes: bytesOf([job.model, ...original.dataFiles]) },
   };
-  const after = costOf(pruned, shapes);
+  const after = costOf(pruned, dims);
 
   onPhase('Checking that nothing else changed');
-  const equivalence = job.verify ? await check(original, pruned, plan, job, shapes) : undefined;
+  const equivalence = job.verify ? await check(original, pruned, plan, job, { dims, sets }) : undefined;
   if (equivalence && !isAccepted(equivalence, job)) return { ...found, after, equivalence };
 
-  const timing = job.bench ? await time(original, pruned, job, shapes, onPhase) : {};
+  const timing = job.bench ? await time(original, pruned, job, { dims, sets }, onPhase) : {};
   onPhase('Writing');
   const text = job.plan === undefined ? undefined : planText(plan);
   const written = await writeResults(pruned, text, destinations);
@@ -234,14 +247,14 @@ async function check(
   pruned: Model,
   plan: Plan,
   { seed }: PruneJob,
-  dims: Shapes,
+  { dims, sets }: RunInputs,
 ): Promise<Verification> {
   try {
-    return await verify(original, pruned, plan, { dims, seed });
+    return await verify(original, pruned, plan, { dims, seed, feeds: sets });
   } catch (error) {
     if (!(error instanceof SessionError || error instanceof ShapeError)) throw error;
     // A model that onnxruntime did not run in the first place is bad input, and its own error says so.
-    await runModel(original, { dims, seed });
+    for (const feeds of sets ?? [undefined]) await runModel(original, { dims, seed, feeds });
     throw new EquivalenceError(
       'NOT_RUNNABLE',
       'the pruned model does not run as it should',
@@ -256,7 +269,7 @@ async function time(
   original: Model,
   pruned: Model,
   { provider, runs, seed }: PruneJob,
-  dims: Shapes,
+  { dims, sets }: RunInputs,
   onPhase: (phase: string) => void,
 ): Promise<Pick<PruneResult, 'latency' | 'notTimed'>> {
   const models = [
@@ -266,7 +279,8 @@ async function time(
   const onProgress = ({ phase, done, total }: BenchmarkProgress): void =>
     onPhase(phase === 'run' ? `Timing, run ${done + 1} of ${total}` : 'Timing');
   try {
-    return { latency: await benchmark(models, { executionProvider: provider, runs, dims, seed, onProgress }) };
+    const options = { executionProvider: provider, runs, dims, seed, feeds: sets?.[0], onProgress };
+    return { latency: await benchmark(models, options) };
   } catch (error) {
     if (error instanceof OnnxPruningError) return { notTimed: error.message };
     throw error;

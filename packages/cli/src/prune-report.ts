@@ -70,10 +70,11 @@ function showSelectors({ selectors }: PruneResult): string[] {
   });
 }
 
-function showEquivalence({ equivalence, written }: PruneResult, { green, red, yellow }: Colours): string[] {
+function showEquivalence({ equivalence, written, inputSets }: PruneResult, { green, red, yellow }: Colours): string[] {
   if (!equivalence) return [yellow('not checked')];
   const { verdict, reasons, outputs, intermediates, inexact, runs, notes } = equivalence;
   const nothing = written ? '' : ': nothing was written';
+  const given = inputSets === 0 ? '' : `, ${showCount(inputSets)} of them on the inputs given`;
   const verdicts = {
     holds: green('holds'),
     differs: red(`does not hold${nothing}`),
@@ -84,7 +85,7 @@ function showEquivalence({ equivalence, written }: PruneResult, { green, red, ye
   const colour = verdict === 'differs' ? red : yellow;
   return [
     `${verdicts[verdict]}; largest relative difference ${showSmall(worst)}, tolerance ${showSmall(equivalence.tolerance)}`,
-    `${count(outputs.length, 'output')} and ${count(intermediates.length, 'intermediate value')} compared in ${count(runs.length, 'run')}`,
+    `${count(outputs.length, 'output')} and ${count(intermediates.length, 'intermediate value')} compared in ${count(runs.length, 'run')}${given}`,
     ...reasons.slice(0, MOST_REASONS).map((reason) => colour(reason)),
     ...inexact.map((statistic) => yellow(`inexact by nature, compared over the kept channels: ${statistic}`)),
     ...notes,
@@ -129,7 +130,14 @@ export function resultToJson(result: PruneResult): object {
   const { job, selectors, skipped, before, after, plan, refusals, equivalence, latency, notTimed, written } = result;
   return {
     model: job.model,
-    options: { ratio: job.ratio, ignore: job.ignore, criterion: job.criterion, roundTo: job.roundTo, seed: job.seed },
+    options: {
+      ratio: job.ratio,
+      ignore: job.ignore,
+      criterion: job.criterion,
+      roundTo: job.roundTo,
+      inputs: job.inputs,
+      seed: job.seed,
+    },
     selectors,
     before,
     after,

@@ -21,6 +21,15 @@ describe('resolveInputShapes', () => {
     expect(resolveInputShapes(model, [{ name: 'mask', sizes: [1, 16] }])).toEqual(shapes);
   });
 
+  it("takes '?' and negative numbers for sizes of their own", () => {
+    const shapes = { x: [2, 3, 16, 24] };
+    for (const free of ['?', -1]) {
+      const model = withInputs({ x: [free, 3, free, free] });
+      expect(resolveInputShapes(model, [{ name: 'x', sizes: [2, 3, 16, 24] }])).toEqual(shapes);
+      expect(() => resolveInputShapes(model, [])).toThrow('--input-shape x=1x3x224x224');
+    }
+  });
+
   it('takes another batch when it is given', () => {
     const model = withInputs({ x: ['batch', 3], y: ['batch', 5] });
     expect(resolveInputShapes(model, [{ name: 'batch', sizes: [4] }])).toEqual({ x: [4, 3], y: [4, 5] });

@@ -14,6 +14,17 @@ export {
   type LayerWiseCount,
   type ModelCount,
 } from '@onnx-pruning/cost';
+// Real inputs
+export {
+  DataError,
+  type FeedSource,
+  type NamedTensor,
+  readFeeds,
+  readNpy,
+  readNpz,
+  readRaw,
+  readTensorProto,
+} from '@onnx-pruning/data';
 // Coupled channels
 export {
   type AllGroupsOptions,

@@ -19,10 +19,11 @@ const PLANS = 'createPlan applyPlan parsePlan maskModel softPrune fingerprint';
 const PROOF = 'verify assertVerified compareModels';
 const RUNNING = `benchmark createSession withSession randomInputs makeValue measureMemory availableExecutionProviders
   listExecutionProviders observe observers`;
+const INPUTS = 'readFeeds readNpy readNpz readRaw readTensorProto';
 const REPORTS = 'drawGroups drawDependencyGraph groupsToDot dependencyGraphToDot refusalsOf showRefusals';
 const ERRORS = `OnnxPruningError CountError LayerError RewriteError ShapeError ExternalDataError InconclusiveError InvalidModelError WeightError
   ModelFileError SaveError TensorError UnknownLayerError AmbiguousLayerError EquivalenceError CriterionError OptionError PlanError
-  SoftPruningError ExecutionProviderError FeedError SessionError EditError ObserveError`;
+  SoftPruningError DataError ExecutionProviderError FeedError SessionError EditError ObserveError`;
 
 /** One function for each side of each kind of layer, as in Torch-Pruning. */
 const SIDES = [
@@ -32,7 +33,7 @@ const SIDES = [
 
 describe('the package onnx-pruning', () => {
   it('exports what users need, and nothing else', () => {
-    const groups = [MODELS, GROUPS, COUNTING, PRUNERS, CRITERIA, PLANS, PROOF, RUNNING, REPORTS, ERRORS];
+    const groups = [MODELS, GROUPS, COUNTING, PRUNERS, CRITERIA, PLANS, PROOF, RUNNING, INPUTS, REPORTS, ERRORS];
     expect(names(api)).toEqual([...groups.flatMap(list), ...SIDES].sort());
   });
 

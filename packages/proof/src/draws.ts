@@ -1,8 +1,9 @@
 /**
  * The inputs that both models are run on: real ones where the caller has them, else two draws of random ones and a third
- * at another batch and other spatial or sequence sizes where the model leaves those open. It must not run models.
+ * at another batch and other spatial or sequence sizes where the model leaves those open. Next to real ones
+ * that are alone in their sizes there is a random draw, where the model takes it. It must not run models.
  */
-import type { Model } from '@onnx-pruning/onnx';
+import { DataType, type Model } from '@onnx-pruning/onnx';
 import type { Plan } from '@onnx-pruning/pruning';
 import { modelInputs, type RandomInputOptions, randomInputs, type TensorValues } from '@onnx-pruning/runtime';
 
@@ -13,31 +14,36 @@ export interface DrawOptions extends RandomInputOptions {
 
 export interface Draw {
   readonly feeds: TensorValues;
-  /** Whether the sizes are not those that were asked for: a model that refuses them is no failure. */
-  readonly optional: boolean;
 }
 
 const isList = (feeds: TensorValues | readonly TensorValues[]): feeds is readonly TensorValues[] =>
   Array.isArray(feeds);
 
-/** Draws at the sizes asked for, then one at other sizes for every list of fall-backs: the first that runs counts. */
-export function drawsOf(model: Model, plan: Plan, options: DrawOptions): { draws: Draw[]; resized: Draw[] } {
+/** Draws that must run, then random ones of which the first that runs counts: at other sizes, or beside real inputs. */
+export function drawsOf(model: Model, plan: Plan, options: DrawOptions): { draws: Draw[]; optional: Draw[] } {
   const { feeds, seed = 0, ...random } = options;
   const given = feeds === undefined ? [] : isList(feeds) ? feeds : [feeds];
-  if (given.length > 1) return { draws: given.map((one) => ({ feeds: one, optional: false })), resized: [] };
-  const drawn = [seed, seed + 1].map((s) =>
-    randomInputs(model, { ...random, seed: s, ...(given[0] ? { dims: dimsOf(given[0]), batch: undefined } : {}) }),
-  );
-  const draws = [given[0] ?? drawn[0]!, drawn[1]!].map((one) => ({ feeds: one, optional: false }));
-  if (modelInputs(model).length === 0) return { draws: draws.slice(0, 1), resized: [] };
-  const shapes = given.length > 0 ? [] : otherShapes(model, plan, dimsOf(drawn[0]!));
+  if (given.length > 0) {
+    const pair = given.slice(1).some((one) => JSON.stringify(dimsOf(one)) === JSON.stringify(dimsOf(given[0]!)));
+    const draws = given.map((one) => ({ feeds: one }));
+    return { draws, optional: pair ? [] : beside(model, given[0]!, { ...random, seed: seed + 1 }) };
+  }
+  const drawn = [seed, seed + 1].map((s) => randomInputs(model, { ...random, seed: s }));
+  const draws = drawn.map((one) => ({ feeds: one }));
+  if (modelInputs(model).length === 0) return { draws: draws.slice(0, 1), optional: [] };
   return {
     draws,
-    resized: shapes.map((dims) => ({
+    optional: otherShapes(model, plan, dimsOf(drawn[0]!)).map((dims) => ({
       feeds: randomInputs(model, { ...random, batch: undefined, dims, seed: seed + 2 }),
-      optional: true,
     })),
   };
+}
+
+/** A random draw of the same sizes: inputs without others of their sizes show no variation. Text cannot be drawn. */
+function beside(model: Model, given: TensorValues, random: RandomInputOptions): Draw[] {
+  const inputs = modelInputs(model);
+  if (inputs.length === 0 || inputs.some(({ dataType }) => dataType === DataType.STRING)) return [];
+  return [{ feeds: randomInputs(model, { ...random, dims: dimsOf(given), batch: undefined }) }];
 }
 
 type Shapes = Readonly<Record<string, readonly number[]>>;

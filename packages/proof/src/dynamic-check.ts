@@ -57,7 +57,8 @@ export interface DynamicParts {
   readonly pruned: Model;
   readonly checkpoints: Checkpoints;
   readonly draws: readonly Draw[];
-  readonly resized: readonly Draw[];
+  /** Random draws of which the first that the model runs on is compared. */
+  readonly optional: readonly Draw[];
   readonly tolerance?: Tolerance;
   readonly session: SessionOptions;
   /** Values of random operators, which are inputs of both models here. */
@@ -102,12 +103,12 @@ class DynamicCheck {
   async run(): Promise<DynamicResult> {
     const draws: Draw[] = [...this.#parts.draws];
     const notes: string[] = [];
-    for (const draw of this.#parts.resized) {
+    for (const draw of this.#parts.optional) {
       if (await this.#accepts(draw)) {
         draws.push(draw);
         break;
       }
-      notes.push(`the model does not run on ${showDims(draw.feeds)}: not compared there`);
+      notes.push(`the model does not run on random values of ${showDims(draw.feeds)}: not compared there`);
     }
     const seen: Map<string, Seen>[] = [];
     const candidates: TensorValues[] = [];

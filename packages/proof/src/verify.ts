@@ -44,7 +44,7 @@ export interface Verification extends Comparison {
   readonly intermediates: readonly OutputComparison[];
   /** Dimensions of the inputs of every run. */
   readonly runs: readonly Readonly<Record<string, readonly number[]>>[];
-  /** Sizes that the model refused, where they were tried. */
+  /** Random inputs that the model refused, where they were tried. */
   readonly notes: readonly string[];
 }
 
@@ -73,14 +73,14 @@ export async function verify(
   const reference = withNoiseAsInput(planned, referenceOf(planned), noise);
   // Numeric differences must come from the models, not from the fusions that onnxruntime chose for one of them.
   const session: SessionOptions = { graphOptimization: 'disabled', ...sessionOptions(options) };
-  const { draws, resized } = drawsOf(original, plan, drawOptions(options));
+  const { draws, optional } = drawsOf(original, plan, drawOptions(options));
   const result = await checkRuns({
     planned,
     reference,
     pruned: withNoiseAsInput(planned, pruned, noise),
     checkpoints,
     draws,
-    resized,
+    optional,
     tolerance,
     session,
     noise,
@@ -175,7 +175,7 @@ export function assertVerified(verification: Verification): void {
       'the check is inconclusive: what was run does not show that the pruned model is right',
       {
         actual: reasons.join('; '),
-        repair: 'Give real inputs (--inputs), or accept the result as it is (--allow-inconclusive).',
+        repair: 'Give real inputs, best several sets (--inputs, feeds), or accept it as it is (--allow-inconclusive).',
       },
     );
   }

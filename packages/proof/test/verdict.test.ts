@@ -129,6 +129,72 @@ describe('runs that show nothing', () => {
   });
 });
 
+describe('real inputs of a model that does not run on random ones', () => {
+  // ids - 1000 is a row of a table of five.
+  const picky = (): Model =>
+    network((b, v) => {
+      const row = b.node('Sub', [b.input('ids', [1], DataType.INT64), b.ints('first', [1000])]);
+      const table = b.initializer('table', [5], () => Float32Array.of(1, 2, 3, 4, 5));
+      return b.node('Add', [v, b.node('Gather', [table, row])]);
+    });
+  const set = (seed: number, id: number) => ({
+    x: makeValue(
+      DataType.FLOAT,
+      [1, 3, 4, 4],
+      Float32Array.from({ length: 48 }, (_, i) => Math.sin(i + seed)),
+    ),
+    ids: makeValue(DataType.INT64, [1], [id]),
+  });
+
+  it('holds on two sets, and one set alone is inconclusive', async () => {
+    const { model, plan } = prunedBy(picky());
+    await expect(verify(picky(), model, plan)).rejects.toThrow('indices element out of data bounds');
+    expect(await verify(picky(), model, plan, { feeds: [set(1, 1001), set(2, 1004)] })).toMatchObject({
+      verdict: 'holds',
+      notes: [],
+    });
+    expect(await verify(picky(), model, plan, { feeds: set(1, 1001) })).toMatchObject({
+      verdict: 'inconclusive',
+      notes: ['the model does not run on random values of x [1, 3, 4, 4], ids [1]: not compared there'],
+    });
+  });
+
+  it('hide no ruined weight', async () => {
+    const { model, plan } = prunedBy(picky());
+    ruin(model, 'c2.w');
+    const feeds = [set(1, 1001), set(2, 1004)];
+    expect((await verify(picky(), model, plan, { feeds, parts: 'runs' })).verdict).toBe('differs');
+  });
+});
+
+it('real inputs that are alone in their sizes get a random draw beside them, and sets of equal sizes none', async () => {
+  const wide = (dims: (number | string)[]): Model => {
+    const b = new GraphBuilder({ opset: 17 });
+    const w = (name: string, shape: number[]): string =>
+      b.initializer(name, shape, (n) => Float32Array.from({ length: n }, (_, i) => Math.cos(i)));
+    const c1 = b.node('Conv', [b.input('x', dims), w('c1.w', [8, 3, 1, 1])], {}, { name: 'c1' });
+    b.output(b.node('Conv', [c1, w('c2.w', [4, 8, 1, 1])], {}, { name: 'c2' }), [1, 4, 'h', 'w']);
+    return b.build();
+  };
+  const set = (size: number, seed: number) => ({
+    x: makeValue(
+      DataType.FLOAT,
+      [1, 3, size, size],
+      Float32Array.from({ length: 3 * size ** 2 }, (_, i) => i + seed),
+    ),
+  });
+  const build = (): Model => wide([1, 3, 'h', 'w']);
+  const { model, plan } = prunedBy(build());
+  const runsOf = async (...feeds: ReturnType<typeof set>[]) => {
+    const { verdict, runs } = await verify(build(), model, plan, { feeds });
+    expect(verdict).toBe('holds');
+    return runs.map(({ x }) => x!.at(-1));
+  };
+  expect(await runsOf(set(2, 0))).toEqual([2, 2]);
+  expect(await runsOf(set(2, 0), set(4, 0))).toEqual([2, 4, 2]);
+  expect(await runsOf(set(2, 0), set(4, 0), set(2, 5))).toEqual([2, 4, 2]);
+});
+
 it('a mistake of the equations is found by the runs: an operator that mixes channels, called elementwise', async () => {
   // Reverses the channels, and is said to leave them in place.
   const build = (): Model =>

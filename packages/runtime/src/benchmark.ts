@@ -26,6 +26,8 @@ export interface BenchmarkOptions extends SessionOptions, RandomInputOptions {
   readonly warmup?: number;
   /** Timed runs of every model; 30 by default. */
   readonly runs?: number;
+  /** Input values to use in place of random ones. */
+  readonly feeds?: TensorValues;
   readonly onProgress?: (progress: BenchmarkProgress) => void;
 }
 
@@ -64,7 +66,7 @@ interface Contender {
 }
 
 /**
- * Times models on random inputs, one session each, all loaded at once.
+ * Times models on random inputs, or on those given, one session each, all loaded at once.
  *
  * A run is timed from JavaScript: it includes handing the inputs over and the outputs back, as an application sees
  * it. Between runs the threads of a session stop spinning, so that one model's idle threads do not slow down the next.
@@ -107,7 +109,7 @@ async function load(name: string, model: ModelSource, options: BenchmarkOptions)
   const config = { 'session.force_spinning_stop': '1', ...options.config };
   const session = await createSession(model, { ...options, config });
   try {
-    return { name, session, feeds: randomInputs(session.inputs, options) };
+    return { name, session, feeds: options.feeds ?? randomInputs(session.inputs, options) };
   } catch (error) {
     await session.dispose();
     throw error;

@@ -17,6 +17,14 @@ export function showDims(dims: readonly (number | string)[] | undefined): string
   return dims === undefined ? 'any dimensions' : `[${dims.map((dim) => (dim === '' ? '?' : dim)).join(', ')}]`;
 }
 
+/** Whether sizes are of the rank and the numbers that are declared; symbols may be any size. */
+export function fitsDims(declared: ValueInfo['dims'], dims: readonly number[]): boolean {
+  return (
+    declared === undefined ||
+    (declared.length === dims.length && declared.every((dim, i) => typeof dim === 'string' || dim === dims[i]))
+  );
+}
+
 /**
  * @throws FeedError that names the first input that is missing, unknown, or of another type or shape than declared
  */
@@ -43,9 +51,7 @@ function checkFeed(input: ValueInfo, value: TensorValue): void {
     });
   }
   const { dims } = input;
-  const fits =
-    dims?.length === value.dims.length && dims.every((dim, i) => typeof dim === 'string' || dim === value.dims[i]);
-  if (dims === undefined || fits) return;
+  if (fitsDims(dims, value.dims)) return;
   throw new FeedError('FEED_DIMS', 'an input has the wrong dimensions', {
     value: input.name,
     expected: showDims(dims),

@@ -7,7 +7,7 @@ export {
 export * from './benchmark.ts';
 export { deviceName, onnxruntimeVersion } from './device.ts';
 export { ExecutionProviderError, FeedError, SessionError } from './errors.ts';
-export type { ValueInfo } from './feeds.ts';
+export { fitsDims, showDims, type ValueInfo } from './feeds.ts';
 export type { GramMatrix, GramOptions } from './gram.ts';
 export type { DimOptions } from './input-dims.ts';
 export * from './inputs.ts';
@@ -36,4 +36,5 @@ export {
   type TensorValues,
   type ValueData,
   valueNumbers,
+  valueOfBytes,
 } from './values.ts';

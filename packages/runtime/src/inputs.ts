@@ -5,6 +5,7 @@
 import {
   createRandom,
   DataType,
+  type Dimension,
   dataTypeName,
   type Model,
   type Random,
@@ -63,10 +64,15 @@ export function modelInputs({ graph }: Model): ValueInfo[] {
 
 function declaration(input: ValueInfoProto): ValueInfo {
   const tensor = input.type?.tensorType;
-  const dims = tensor?.shape?.dim.map((dim) =>
-    dim.dimValue === undefined ? (dim.dimParam ?? '') : toNumber(dim.dimValue),
-  );
+  const dims = tensor?.shape?.dim.map(declaredSize);
   return { name: input.name ?? '', dataType: tensor?.elemType ?? DataType.UNDEFINED, dims };
+}
+
+/** Exporters also write '?' and negative numbers for any size: neither says that two axes are of one size. */
+function declaredSize({ dimValue, dimParam = '' }: Dimension): number | string {
+  if (dimValue === undefined) return dimParam === '?' ? '' : dimParam;
+  const size = toNumber(dimValue);
+  return size < 0 ? '' : size;
 }
 
 function isDeclaration(model: Model | readonly ValueInfo[]): model is readonly ValueInfo[] {

@@ -2,7 +2,7 @@
  * Tensor values that go into and come out of a session, in ONNX's terms. Everything outside this package sees these and
  * never onnxruntime's own tensors. It must not know about sessions.
  */
-import { DataType, dataTypeName, makeTensor, readNumbers, tensorBytes } from '@onnx-pruning/onnx';
+import { byteLength, DataType, dataTypeName, makeTensor, readNumbers, tensorBytes } from '@onnx-pruning/onnx';
 import { Tensor } from 'onnxruntime-node';
 import { FeedError } from './errors.ts';
 
@@ -32,7 +32,10 @@ export type TensorValues = Readonly<Record<string, TensorValue>>;
 
 interface Carrier {
   readonly name: Tensor.Type;
-  readonly array?: new (buffer: ArrayBuffer) => Exclude<ValueData, readonly string[]>;
+  readonly array?: {
+    readonly BYTES_PER_ELEMENT: number;
+    new (buffer: ArrayBuffer, byteOffset: number, length: number): Exclude<ValueData, readonly string[]>;
+  };
 }
 
 /** How onnxruntime-node carries each ONNX data type. BFLOAT16, the 8-bit floats and the 4-bit types it cannot carry. */
@@ -81,8 +84,26 @@ export function makeValue(
   }
   if (carrier.array === undefined) return { dataType, dims, data: Array.from(elements as readonly string[]) };
   const tensor = makeTensor('', dataType, [...dims], elements as ArrayLike<number> | BigInt64Array);
-  const bytes = Uint8Array.from(tensorBytes(tensor));
-  return { dataType, dims, data: new carrier.array(bytes.buffer) };
+  return valueOfBytes(dataType, dims, Uint8Array.from(tensorBytes(tensor)));
+}
+
+/**
+ * A value from its bytes: little-endian, elements in row-major order.
+ *
+ * @param bytes kept, not copied, where they are aligned: do not change them afterwards
+ * @throws FeedError when there are more or fewer bytes than the dimensions ask for, or no session can carry the type
+ */
+export function valueOfBytes(dataType: number, dims: readonly number[], bytes: Uint8Array<ArrayBuffer>): TensorValue {
+  const { array } = carrierOf(dataType);
+  const expected = byteLength(dataType, elementCount(dims));
+  if (array === undefined || bytes.length !== expected) {
+    throw new FeedError('FEED_SIZE', `a ${dataTypeName(dataType)} value has the wrong number of bytes`, {
+      expected: `${expected} for dimensions [${dims.join(', ')}]`,
+      actual: bytes.length,
+    });
+  }
+  const { buffer, byteOffset } = bytes.byteOffset % array.BYTES_PER_ELEMENT === 0 ? bytes : new Uint8Array(bytes);
+  return { dataType, dims, data: new array(buffer, byteOffset, bytes.length / array.BYTES_PER_ELEMENT) };
 }
 
 /** The elements as JavaScript numbers, FLOAT16 decoded; 64-bit integers beyond 2^53 are rounded. */

@@ -1,5 +1,5 @@
-import { encodeModel } from '@onnx-pruning/onnx';
-import { type BenchmarkProgress, benchmark, median } from '../src/index.ts';
+import { DataType, encodeModel } from '@onnx-pruning/onnx';
+import { type BenchmarkProgress, benchmark, makeValue, median } from '../src/index.ts';
 import { identityModel, scaleModel } from './models.ts';
 
 const pair = [
@@ -25,6 +25,13 @@ describe('benchmark', () => {
     expect(original!.speedUp).toEqual({ q1: 1, median: 1, q3: 1 });
     const ratios = original!.samplesMs.map((ms, run) => ms / pruned!.samplesMs[run]!);
     expect(pruned!.speedUp.median).toBe(median(ratios));
+  });
+
+  it('times on the inputs that are given', async () => {
+    const x = makeValue(DataType.FLOAT, [5, 2], new Float32Array(10));
+    const open = [{ name: 'open', model: identityModel(['batch', 'n']) }];
+    expect(await benchmark(open, { runs: 1, feeds: { x } })).toMatchObject({ batch: 5 });
+    await expect(benchmark(open, { runs: 1, feeds: { y: x } })).rejects.toMatchObject({ code: 'FEED_UNKNOWN' });
   });
 
   it('says how far it is', async () => {

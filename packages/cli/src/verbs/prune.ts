@@ -1,7 +1,15 @@
 /** The verb `prune`: its options and how its result is shown. The work is done by prune-job.ts. */
 import { assertVerified } from '@onnx-pruning/proof';
 import { type Command, Option } from 'commander';
-import { collect, parseInputShape, parsePath, parsePositiveInteger, parseRatio, parseSeed } from '../parse-values.ts';
+import {
+  collect,
+  parseInputShape,
+  parseInputs,
+  parsePath,
+  parsePositiveInteger,
+  parseRatio,
+  parseSeed,
+} from '../parse-values.ts';
 import { isAccepted, type PruneJob, type PruneResult, runPruneJob } from '../prune-job.ts';
 import { resultToJson, showResult } from '../prune-report.ts';
 import { coloursFor, StatusLine, type Terminal } from '../terminal.ts';
@@ -16,6 +24,8 @@ Examples:
     $ onnx-pruning prune model.onnx -o smaller.onnx --ratio 0.3 --round-to 8 --ignore model.22
   A model with a dynamic image size:
     $ onnx-pruning prune model.onnx -o smaller.onnx --input-shape input=1x3x224x224
+  A model that random numbers say little about, checked on a real input:
+    $ onnx-pruning prune model.onnx -o smaller.onnx --inputs input=image.npy
 
 A result is written only after the pruned model was run against the original: see Equivalence in the report.`;
 
@@ -43,6 +53,11 @@ export function addPruneVerb(program: Command, terminal: Terminal): void {
       '--input-shape <shape>',
       'sizes of a dynamic input, name=1x3x224x224 or symbol=224; repeatable',
       parseInputShape,
+    )
+    .option(
+      '--inputs <files>',
+      'real inputs for checking and timing, in place of random ones: name=file.npy (or .pb), name=file.bin:1x3x224x224, an .npz whose names are inputs, or a folder with input_0.pb, ... or test_data_set_0, ...; repeatable',
+      parseInputs,
     )
     .option('--seed <n>', 'seed of the random inputs for checking and timing', parseSeed, 0)
     .option('--no-verify', 'write the result without checking it')
