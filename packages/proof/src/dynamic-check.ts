@@ -26,7 +26,7 @@ import { perturbedFeeds, perturbedModel, roundingOf } from './rounding.ts';
 import type { Tolerance } from './tolerance.ts';
 
 /** Bytes of intermediate values that are held at once. */
-const FETCH_BYTES = 2 ** 28;
+const FETCH_BYTES = 2 ** 26;
 /** Models with perturbed weights that rounding is measured by. */
 const SAMPLES = 2;
 

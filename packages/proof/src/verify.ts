@@ -71,8 +71,7 @@ export async function verify(
   const checkpoints = checkpointsOf(planned);
   const { names: noise, hidden } = noiseOf(original);
   const reference = withNoiseAsInput(planned, referenceOf(planned), noise);
-  // Numeric differences must come from the models, not from the fusions that onnxruntime chose for one of them.
-  const session: SessionOptions = { graphOptimization: 'disabled', ...sessionOptions(options) };
+  const session = sessionOptions(options);
   const { draws, optional } = drawsOf(original, plan, drawOptions(options));
   const result = await checkRuns({
     planned,
@@ -90,12 +89,17 @@ export async function verify(
   return summary({ inFile, inexact, result: all, idle: [...hidden, ...unexercised(checkpoints, result)] });
 }
 
+/**
+ * Numeric differences must come from the models, not from the fusions that onnxruntime chose for one of them; and of
+ * sessions that hand out all their values, what a run has used is not kept.
+ */
 const sessionOptions = ({
   executionProvider,
   deviceId,
   threads,
   logSeverity,
   graphOptimization = 'disabled',
+  memoryArena = false,
   cpuNodes,
   config,
 }: VerifyOptions): SessionOptions => ({
@@ -104,6 +108,7 @@ const sessionOptions = ({
   threads,
   logSeverity,
   graphOptimization,
+  memoryArena,
   cpuNodes,
   config,
 });
