@@ -12,6 +12,7 @@ import { expandOperators } from './records/expand.ts';
 import { fusedOperators } from './records/fused.ts';
 import { gatherOperators } from './records/gather.ts';
 import { generatorOperators } from './records/generator.ts';
+import { gridSampleOperators } from './records/grid-sample.ts';
 import { layoutOperators } from './records/layout.ts';
 import { linearOperators } from './records/linear.ts';
 import { multiHeadAttentionOperators } from './records/multi-head-attention.ts';
@@ -40,6 +41,7 @@ export const standardOperators: readonly OperatorRecord[] = [
   ...expandOperators,
   ...gatherOperators,
   ...generatorOperators,
+  ...gridSampleOperators,
   ...layoutOperators,
   ...linearOperators,
   ...normalizationOperators,
