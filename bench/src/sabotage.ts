@@ -2,8 +2,9 @@
  * Changes made on purpose to a pruned model that was right: one number of one rewritten weight, one kept index, one
  * size. What the proof is worth is how many of them it catches. It must not judge.
  */
-import { gatherAxes, type RawTensor } from '@onnx-pruning/depgraph';
+import { gatherAxes } from '@onnx-pruning/depgraph';
 import {
+  asArray,
   bitsPerElement,
   constantTensors,
   DataType,
@@ -13,11 +14,11 @@ import {
   type Random,
   readNumbers,
   replaceConstant,
-  setTensorBytes,
   type TensorProto,
   tensorBytes,
   tensorDims,
   toNumber,
+  withContent,
 } from '@onnx-pruning/onnx';
 import type { InitializerChange, Plan } from '@onnx-pruning/pruning';
 
@@ -48,11 +49,8 @@ function write(model: Model, name: string, tensor: TensorProto, numbers: Float64
   replaceConstant(model.graph, name, makeTensor(name, tensor.dataType!, tensorDims(tensor), numbers));
 }
 
-function writeBytes(model: Model, name: string, { dataType }: TensorProto, { dims, bytes }: RawTensor): void {
-  const tensor = makeTensor(name, dataType!, [0], []);
-  setTensorBytes(tensor, dims, bytes);
-  replaceConstant(model.graph, name, tensor);
-}
+const sameBytes = (a: TensorProto, b: TensorProto): boolean =>
+  Buffer.compare(asArray(tensorBytes(a)), asArray(tensorBytes(b))) === 0;
 
 /** Half as much again for one number of one weight, and a little, so that a zero changes as well. */
 export const changeNumber: Change = (at, random) => {
@@ -74,7 +72,7 @@ export const changeIndex: Change = (at, random) => {
     random,
   );
   if (!found) return undefined;
-  const [name, { shape, kept }, tensor] = found;
+  const [name, { shape, newShape, kept }, tensor] = found;
   const axis = Number(pick(Object.keys(kept), random));
   const gone = Array.from({ length: shape[axis]! }, (_, i) => i).filter((i) => !kept[axis]!.includes(i));
   const position = random.int(kept[axis]!.length);
@@ -83,9 +81,9 @@ export const changeIndex: Change = (at, random) => {
   if (wrong === undefined || original === undefined) return undefined;
   const lists = shape.map((_, i) => kept[i] && Int32Array.from(i === axis ? kept[i].with(position, wrong) : kept[i]));
   const raw = { bytes: tensorBytes(original), dims: shape, bits: bitsPerElement(original.dataType) };
-  const gathered = gatherAxes(raw, lists);
-  if (Buffer.compare(gathered.bytes, tensorBytes(tensor)) === 0) return undefined;
-  writeBytes(at.model, name, tensor, gathered);
+  const changed = withContent(tensor, newShape, gatherAxes(raw, lists).bytes);
+  if (sameBytes(changed, tensor)) return undefined;
+  replaceConstant(at.model.graph, name, changed);
   return `${name}: channel ${wrong} in the place of ${kept[axis]![position]} along axis ${axis}`;
 };
 
@@ -103,7 +101,8 @@ export const changeSize: Change = (at, random) => {
     i === axis ? Int32Array.from({ length: size - 1 }, (_, k) => k) : undefined,
   );
   const raw = { bytes: tensorBytes(tensor), dims: newShape, bits: bitsPerElement(tensor.dataType) };
-  writeBytes(at.model, name, tensor, gatherAxes(raw, lists));
+  const less = gatherAxes(raw, lists);
+  replaceConstant(at.model.graph, name, withContent(tensor, less.dims, less.bytes));
   return `${name}: the last channel along axis ${axis} is missing`;
 };
 
@@ -115,7 +114,7 @@ function rewrittenSizes({ original, model }: Sabotaged): ((random: Random) => st
   const constants = [...to].flatMap(([name, tensor]) => {
     const old = from.get(name);
     const isSize = tensor.dataType === DataType.INT64 && old && tensorDims(tensor).length < 2;
-    if (!isSize || Buffer.compare(tensorBytes(old), tensorBytes(tensor)) === 0) return [];
+    if (!isSize || sameBytes(old, tensor)) return [];
     return [
       (random: Random): string => {
         const numbers = Float64Array.from(readNumbers(tensor));

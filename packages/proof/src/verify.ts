@@ -17,7 +17,7 @@ import { checkRuns, type DynamicResult } from './dynamic-check.ts';
 import { unexercised } from './exercise.ts';
 import { checkFile } from './file-check.ts';
 import { noiseOf, withNoiseAsInput } from './noise.ts';
-import { type PlannedRemoval, plannedRemoval } from './planned-removal.ts';
+import { type PlannedRemoval, plannedRemoval, withTypes } from './planned-removal.ts';
 import { referenceOf } from './reference-model.ts';
 import { checkWeights } from './weights.ts';
 
@@ -78,16 +78,17 @@ export async function verify(
 }
 
 async function runsOf(
-  planned: PlannedRemoval,
+  removal: PlannedRemoval,
   pruned: Model,
   options: VerifyOptions,
 ): Promise<Required<Pick<Findings, 'result' | 'idle'>>> {
-  const { original, plan } = planned;
+  const { original, plan } = removal;
   const { tolerance } = options;
+  const session = sessionOptions(options);
+  const planned = await withTypes(removal, session);
   const checkpoints = checkpointsOf(planned);
   const { names: noise, hidden } = noiseOf(original);
   const reference = withNoiseAsInput(planned, referenceOf(planned), noise);
-  const session = sessionOptions(options);
   const { draws, optional } = drawsOf(original, plan, drawOptions(options));
   const result = await checkRuns({
     planned,
