@@ -1,6 +1,6 @@
 /**
  * How operators read integers that count something: positions along an axis of another input, lengths of sequences,
- * bounds of a range (ONNX specification). What a model allows its integer inputs to be follows from it. Sizes and values
+ * bounds of a range (ONNX specification, onnxruntime's contributed operators). What a model allows its integer inputs to be follows from it. Sizes and values
  * are asked of the caller; it must not infer any.
  */
 import { attrInt, attrString, type NodeProto } from '@onnx-pruning/onnx';
@@ -114,6 +114,22 @@ const compared: Rule = (input, ctx) => {
   return { ranges: [[1, row.length + 1]], isHint: true };
 };
 
+/** Keys that count of every sequence, where the masks have one number for each. */
+const keyLengths =
+  (at: number, keys: number): Rule =>
+  (input, ctx) =>
+    input === at && ctx.dims(at)?.length === 1 && ctx.dims(keys)?.length === 3
+      ? all(1, 1 + (sizeOf(ctx, keys, 1) ?? 0))
+      : undefined;
+
+/** The last key of every sequence, and how many keys there are: those of the past and the new ones, no others. */
+const cachedLengths: Rule = (input, ctx) => {
+  const [past, fresh] = [ctx.node.input[3] ? ctx.dims(3)?.at(2) : 0, sizeOf(ctx, 0, 1)];
+  if ((input !== 5 && input !== 6) || typeof past !== 'number' || fresh === undefined) return undefined;
+  const length = past + fresh - (input === 5 ? 1 : 0);
+  return all(length, length + 1);
+};
+
 const RULES: ReadonlyMap<string, Rule> = new Map([
   ['Gather', positions],
   ['GatherElements', positions],
@@ -133,13 +149,17 @@ const RULES: ReadonlyMap<string, Rule> = new Map([
   ['LessOrEqual', compared],
   ['Greater', compared],
   ['GreaterOrEqual', compared],
+  ['com.microsoft::Attention', keyLengths(3, 0)],
+  ['com.microsoft::MultiHeadAttention', keyLengths(4, 1)],
+  ['com.microsoft::GroupQueryAttention', cachedLengths],
 ]);
 
 const isStandard = ({ domain }: NodeProto): boolean => (domain ?? '') === '' || domain === 'ai.onnx';
+const keyOf = (node: NodeProto): string => (isStandard(node) ? '' : `${node.domain}::`) + (node.opType ?? '');
 
 /** What the node allows the integers in its input `input` to be; undefined where it reads none, or sizes are not known. */
 export function integerReading(input: number, ctx: IntegerContext): IntegerReading | undefined {
-  return isStandard(ctx.node) ? RULES.get(ctx.node.opType ?? '')?.(input, ctx) : undefined;
+  return RULES.get(keyOf(ctx.node))?.(input, ctx);
 }
 
 /** Operators that hand integers on as they are, in other places or types; those in the first input. */

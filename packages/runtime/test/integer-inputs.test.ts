@@ -8,7 +8,7 @@ import { createSession, elementCount, randomInputs, valueNumbers } from '../src/
 type Build = (b: GraphBuilder) => string;
 
 function modelOf(build: Build): Model {
-  const b = new GraphBuilder({ opset: 17 });
+  const b = new GraphBuilder({ opset: 17, opsets: { 'com.microsoft': 1 } });
   b.output(build(b), undefined);
   return b.build();
 }
@@ -172,6 +172,42 @@ it('both bounds of a Slice leave something', async () => {
   });
   expect(pairs.every(([from, to]) => 0 <= from && from < to && to <= 7)).toBe(true);
   await drawn(model);
+});
+
+describe("onnxruntime's attention", () => {
+  const domain = 'com.microsoft';
+
+  it('counts the keys of the past and the new ones', async () => {
+    const model = modelOf((b) => {
+      const x = b.input('x', [1, 4, 16]);
+      const [keys, values] = [b.input('keys', [1, 4, 8]), b.input('values', [1, 4, 8])];
+      const past = ['key', 'value'].map((name) => b.input(`past_${name}`, [1, 1, 3, 8]));
+      const total = b.input('total', [1], DataType.INT32);
+      const inputs = [x, keys, values, ...past, ids(b, [1], DataType.INT32), total];
+      const outputs = ['y', 'present_key', 'present_value'];
+      return b.node('GroupQueryAttention', inputs, { num_heads: 2, kv_num_heads: 1 }, { domain, outputs });
+    });
+    // Three keys of the past and four new ones: the last one is number 6 of 7.
+    expect(valuesOf((await drawn(model)).flatMap(({ numbers }) => numbers))).toEqual([6]);
+    expect(valuesOf(Array.from(valueNumbers(randomInputs(model).total!)))).toEqual([7]);
+  });
+
+  it('takes numbers of keys for a mask', async () => {
+    const model = modelOf((b) => {
+      const inputs = [b.input('q', [2, 3, 8]), b.input('k', [2, 5, 8]), b.input('v', [2, 5, 8])];
+      const attention = [...inputs, '', ids(b, [2], DataType.INT32)];
+      return b.node('MultiHeadAttention', attention, { num_heads: 2 }, { domain });
+    });
+    expect(valuesOf((await drawn(model)).flatMap(({ numbers }) => numbers))).toEqual(range(1, 6));
+  });
+
+  it('takes lengths of sequences for a mask', async () => {
+    const model = modelOf((b) => {
+      const inputs = [b.input('x', [2, 5, 8]), floats(b, 'qkv', [8, 24]), floats(b, 'bias', [24])];
+      return b.node('Attention', [...inputs, ids(b, [2], DataType.INT32)], { num_heads: 2 }, { domain });
+    });
+    expect(valuesOf((await drawn(model)).flatMap(({ numbers }) => numbers))).toEqual(range(1, 6));
+  });
 });
 
 it('a size that only the run knows limits nothing', () => {
