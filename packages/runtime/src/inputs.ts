@@ -7,7 +7,7 @@ import {
   DataType,
   type Dimension,
   dataTypeName,
-  type Model,
+  Model,
   type Random,
   toNumber,
   type ValueInfoProto,
@@ -18,6 +18,7 @@ import type { ValueInfo } from './feeds.ts';
 import { indexRanges } from './index-ranges.ts';
 import { type DimOptions, resolveDims } from './input-dims.ts';
 import { drawIntegers } from './integer-draws.ts';
+import type { ModelSource } from './model-source.ts';
 import { elementCount, isCarried, makeValue, type TensorValue } from './values.ts';
 
 export interface RandomInputOptions extends DimOptions {
@@ -56,6 +57,15 @@ export function randomInputs(
   return Object.fromEntries(
     inputs.map((input) => [input.name, randomValue(input, dims.get(input.name)!, random, readings.get(input.name))]),
   );
+}
+
+/** `randomInputs` of a model that was loaded: legal for its operators where the model is at hand, else as it declares. */
+export function randomFeeds(
+  source: ModelSource,
+  session: { readonly inputs: readonly ValueInfo[] },
+  options: RandomInputOptions,
+): Record<string, TensorValue> {
+  return randomInputs(source instanceof Model ? source : session.inputs, options);
 }
 
 /** What a model declares of the inputs that a caller must feed: those that no initializer fills. */

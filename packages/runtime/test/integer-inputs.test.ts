@@ -3,7 +3,7 @@
  * run, and the model runs on every draw.
  */
 import { DataType, GraphBuilder, type Model } from '@onnx-pruning/onnx';
-import { createSession, elementCount, randomInputs, valueNumbers } from '../src/index.ts';
+import { benchmark, createSession, elementCount, randomInputs, runBoth, runModel, valueNumbers } from '../src/index.ts';
 
 type Build = (b: GraphBuilder) => string;
 
@@ -177,8 +177,8 @@ it('both bounds of a Slice leave something', async () => {
 describe("onnxruntime's attention", () => {
   const domain = 'com.microsoft';
 
-  it('counts the keys of the past and the new ones', async () => {
-    const model = modelOf((b) => {
+  const cached = (): Model =>
+    modelOf((b) => {
       const x = b.input('x', [1, 4, 16]);
       const [keys, values] = [b.input('keys', [1, 4, 8]), b.input('values', [1, 4, 8])];
       const past = ['key', 'value'].map((name) => b.input(`past_${name}`, [1, 1, 3, 8]));
@@ -187,9 +187,21 @@ describe("onnxruntime's attention", () => {
       const outputs = ['y', 'present_key', 'present_value'];
       return b.node('GroupQueryAttention', inputs, { num_heads: 2, kv_num_heads: 1 }, { domain, outputs });
     });
+
+  it('counts the keys of the past and the new ones', async () => {
+    const model = cached();
     // Three keys of the past and four new ones: the last one is number 6 of 7.
     expect(valuesOf((await drawn(model)).flatMap(({ numbers }) => numbers))).toEqual([6]);
     expect(valuesOf(Array.from(valueNumbers(randomInputs(model).total!)))).toEqual([7]);
+  });
+
+  it('is timed and compared on such inputs, too: it takes no others', async () => {
+    const model = cached();
+    const { models } = await benchmark([{ name: 'cached', model }], { executionProvider: 'cpu', runs: 1, warmup: 1 });
+    expect(models).toHaveLength(1);
+    const { reference, candidate } = await runBoth(model, model);
+    expect(candidate).toEqual(reference);
+    expect(Object.keys(await runModel(model))).toEqual(['y']);
   });
 
   it('takes numbers of keys for a mask', async () => {
