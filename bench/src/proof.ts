@@ -154,7 +154,8 @@ async function main(): Promise<void> {
     for (const note of result.notes) process.stderr.write(`${note}\n`);
     process.stderr.write(`${proofTable([result])}\n`);
   }
-  process.stdout.write(`${proofTable(results)}\n`);
+  const alarms = results.flatMap(({ notes }) => notes.filter((note) => !note.startsWith('inconclusive')));
+  process.stdout.write(`${[proofTable(results), ...alarms].join('\n')}\n`);
 }
 
 await main();

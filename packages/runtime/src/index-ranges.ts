@@ -4,7 +4,15 @@
  * of one run; it must not run the model.
  */
 import { inferShapes, registryWith, ShapeError } from '@onnx-pruning/depgraph';
-import { constantTensors, type Model, type NodeProto, readNumbers, tensorDims, tensorSize } from '@onnx-pruning/onnx';
+import {
+  constantTensors,
+  DataType,
+  type Model,
+  type NodeProto,
+  readNumbers,
+  tensorDims,
+  tensorSize,
+} from '@onnx-pruning/onnx';
 import {
   type Dim,
   type IntegerContext,
@@ -17,6 +25,8 @@ import {
 
 /** Values of more elements are no offsets or bounds of positions. */
 const MOST_NUMBERS = 1 << 16;
+
+const FLOATS: ReadonlySet<number | undefined> = new Set([DataType.FLOAT, DataType.FLOAT16, DataType.DOUBLE]);
 
 type Sizes = Readonly<Record<string, readonly number[]>>;
 
@@ -32,7 +42,7 @@ export function indexRanges(model: Model, sizes: Sizes): Map<string, IntegerRead
     }
   }
   const found = new Map<string, IntegerReading>();
-  for (const { name: start = '' } of model.graph.input) {
+  for (const { name: start = '', type } of model.graph.input) {
     let [allowed, hinted]: (IntegerReading | undefined)[] = [];
     const visited = new Set<string>();
     // Values that hold the input's integers, and by how much they are larger.
@@ -52,7 +62,8 @@ export function indexRanges(model: Model, sizes: Sizes): Map<string, IntegerRead
         for (const output of node.output) open.push({ name: output, ...bounds });
       }
     }
-    const reading = allowed ?? hinted;
+    // Floating-point numbers that are compared with some integers need not be any.
+    const reading = allowed ?? (FLOATS.has(type?.tensorType?.elemType) ? undefined : hinted);
     if (reading?.ranges.every(([low, high]) => low < high)) found.set(start, bounded(reading));
   }
   return found;

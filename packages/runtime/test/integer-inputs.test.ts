@@ -222,6 +222,14 @@ describe("onnxruntime's attention", () => {
   });
 });
 
+it('real numbers that are compared with whole ones stay real', () => {
+  const model = modelOf((b) => {
+    const less = b.node('Less', [b.input('x', [3, 4]), b.initializer('row', [4], range(0, 4))]);
+    return b.node('Cast', [less], { to: DataType.FLOAT });
+  });
+  expect(Array.from(valueNumbers(randomInputs(model).x!)).some((x) => x !== Math.round(x))).toBe(true);
+});
+
 it('a size that only the run knows limits nothing', () => {
   const model = modelOf((b) => b.node('Gather', [b.node('NonZero', [b.input('x', [4])]), ids(b, [64])], { axis: 1 }));
   // As nothing is known, a mask: zeros and ones.
