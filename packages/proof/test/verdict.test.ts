@@ -236,12 +236,50 @@ it('a mistake of the equations is found by the runs: an operator that mixes chan
   expect((await verify(build(), model, createPlan(graph), verified)).verdict).toBe('differs');
 });
 
-it('noise is the same on both sides', async () => {
-  const noisy: Tail = (b, v) => b.node('Add', [v, b.node('RandomNormalLike', [v])]);
-  const { model, plan } = prunedBy(network(noisy));
-  expect((await verify(network(noisy), model, plan)).verdict).toBe('holds');
-  ruin(model, 'c2.w');
-  expect((await verify(network(noisy), model, plan, { parts: 'runs' })).verdict).toBe('differs');
+describe('noise is the same on both sides', () => {
+  const NOISE: Record<string, (b: GraphBuilder, value: string) => string> = {
+    RandomNormalLike: (b, v) => b.node('Add', [v, b.node('RandomNormalLike', [v])]),
+    Bernoulli: (b, v) => b.node('Mul', [v, b.node('Bernoulli', [b.node('Sigmoid', [v])])]),
+    'Dropout that trains': (b, v) => {
+      const training = b.initializer('training', [], () => Uint8Array.of(1), DataType.BOOL);
+      const inputs = [v, constant(b, 0.5), training];
+      return b.nodeOutputs('Dropout', inputs, {}, { outputs: ['kept', 'mask'] })[0]!;
+    },
+  };
+  /** x [1, 3, 4, 4] -> c1 (8) -> noise -> c2 (4) -> y, with noise as wide as c1 or as c2. */
+  const noisy = (noise: (b: GraphBuilder, value: string) => string, behind: 'c1' | 'c2'): Model => {
+    const b = new GraphBuilder({ opset: 17 });
+    const random = createRandom(3);
+    const conv = (name: string, x: string, from: number, to: number): string => {
+      const weight = b.initializer(`${name}.w`, [to, from, 1, 1], (n) =>
+        Float32Array.from({ length: n }, () => random.normal()),
+      );
+      const y = b.node('Conv', [x, weight], {}, { name });
+      return behind === name ? noise(b, y) : y;
+    };
+    b.output(conv('c2', conv('c1', b.input('x', [1, 3, 4, 4]), 3, 8), 8, 4), [1, 4, 4, 4]);
+    return b.build();
+  };
+
+  // What a Dropout drops stays with its channel; other noise is drawn in order, and keeps the channels that it is added to.
+  it.each([
+    ['RandomNormalLike', 'c2'],
+    ['Bernoulli', 'c2'],
+    ['Dropout that trains', 'c2'],
+    ['Dropout that trains', 'c1'],
+  ] as const)('%s behind %s', async (name, behind) => {
+    const noise = NOISE[name]!;
+    const model = noisy(noise, behind);
+    const graph = new DependencyGraph().buildDependency(model);
+    graph.getPruningGroup('c1', pruneConvOutChannels, [1, 6]).prune();
+    const plan = createPlan(graph);
+    expect(await verify(noisy(noise, behind), model, plan)).toMatchObject({ verdict: 'holds', reasons: [] });
+    for (const weight of ['c1.w', 'c2.w']) {
+      const ruined = model.clone();
+      ruin(ruined, weight);
+      expect((await verify(noisy(noise, behind), ruined, plan, { parts: 'runs' })).verdict).toBe('differs');
+    }
+  });
 });
 
 it('values behind an operator that the engine does not know are compared, though it knows no type of them', async () => {
