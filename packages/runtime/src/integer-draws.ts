@@ -11,35 +11,40 @@ export function drawIntegers(reading: IntegerReading, dims: readonly number[], r
     const [low, high] = ranges[i % ranges.length]!;
     return low + random.int(high - low);
   };
-  if (distinct === 'tuples') drawTuples(numbers, dims.at(-1) ?? 1, at);
-  else if (distinct !== undefined && dims.length > 0) drawLines(numbers, dims, distinct, at);
+  const spans = ranges.map(([low, high]) => high - low);
+  const tuples = spans.reduce((product, span) => product * span, 1);
+  if (distinct === 'tuples') drawTuples(numbers, dims.at(-1) ?? 1, tuples, at);
+  else if (distinct !== undefined && dims.length > 0) drawLines(numbers, dims, distinct, Math.min(...spans), at);
   else for (let i = 0; i < numbers.length; i++) numbers[i] = at(i);
   return numbers;
 }
 
-/** How often a number that is taken is drawn again, for every one that is needed, before a repetition is accepted. */
-const PATIENCE = 64;
-
-/** Draws until what was drawn is new, as long as that is likely. */
-function drawNew<T>(taken: Set<string>, draw: () => T): T {
+/** Draws until what was drawn is new, as long as there is anything new. @param all how many there are */
+function drawNew<T>(taken: Set<string>, all: number, draw: () => T): T {
   let drawn = draw();
-  for (let tries = PATIENCE * (taken.size + 1); tries > 0 && taken.has(String(drawn)); tries--) drawn = draw();
+  while (taken.size < all && taken.has(String(drawn))) drawn = draw();
   taken.add(String(drawn));
   return drawn;
 }
 
-function drawTuples(numbers: Float64Array, length: number, at: (i: number) => number): void {
+function drawTuples(numbers: Float64Array, length: number, all: number, at: (i: number) => number): void {
   const taken = new Set<string>();
   for (let start = 0; start < numbers.length; start += length) {
     numbers.set(
-      drawNew(taken, () => Array.from({ length }, (_, k) => at(start + k))),
+      drawNew(taken, all, () => Array.from({ length }, (_, k) => at(start + k))),
       start,
     );
   }
 }
 
 /** Nothing twice along one axis. */
-function drawLines(numbers: Float64Array, dims: readonly number[], axis: number, at: (i: number) => number): void {
+function drawLines(
+  numbers: Float64Array,
+  dims: readonly number[],
+  axis: number,
+  all: number,
+  at: (i: number) => number,
+): void {
   const from = axis < 0 ? axis + dims.length : axis;
   const stride = elementCount(dims.slice(from + 1));
   const lines = new Map<number, Set<string>>();
@@ -47,6 +52,6 @@ function drawLines(numbers: Float64Array, dims: readonly number[], axis: number,
     const line = Math.floor(i / (stride * dims[from]!)) * stride + (i % stride);
     const taken = lines.get(line) ?? new Set();
     lines.set(line, taken);
-    numbers[i] = drawNew(taken, () => at(i));
+    numbers[i] = drawNew(taken, all, () => at(i));
   }
 }

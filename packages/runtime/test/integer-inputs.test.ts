@@ -164,6 +164,13 @@ it('ScatterElements writes no place twice', async () => {
   }
 });
 
+it('more places than there are repeat, in no time', () => {
+  const model = modelOf((b) =>
+    b.node('ScatterElements', [b.input('x', [500]), ids(b, [20_000]), b.input('u', [20_000])]),
+  );
+  expect(valuesOf(Array.from(valueNumbers(randomInputs(model).ids!)))).toEqual(range(0, 500));
+});
+
 it('both bounds of a Slice leave something', async () => {
   const model = modelOf((b) => b.node('Slice', [b.input('x', [7]), b.input('from', [1], DataType.INT64), ids(b, [1])]));
   const pairs = range(0, 60).map((seed) => {
