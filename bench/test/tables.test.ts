@@ -1,5 +1,13 @@
 import type { EngineTime, PhaseTimes } from '../src/index.ts';
-import { growth, type ScalingResult, scalingTable, timeTable } from '../src/index.ts';
+import {
+  growth,
+  type ProofResult,
+  proofTable,
+  type ScalingResult,
+  scalingTable,
+  sumOf,
+  timeTable,
+} from '../src/index.ts';
 
 const time = (totalMs: number): EngineTime => {
   const phasesMs: PhaseTimes = { parse: 1, graph: 2, groups: 3, scoring: 4, pruning: 5, encode: totalMs - 15 };
@@ -22,6 +30,19 @@ describe('growth', () => {
 });
 
 describe('tables', () => {
+  it('sum up what the proof said by network, and of all', () => {
+    const result = (name: string, network: string, differs: number): ProofResult => ({
+      ...{ ...sumOf(name, []), network, runs: 10, holds: 9 - differs, inconclusive: 1, differs },
+      ...{ changes: 6, caught: 6, byRuns: 5, harmless: 2 },
+    });
+    const results = [result('vit-11', 'vit', 0), result('vit-23', 'vit', 1), result('swin-18', 'swin', 0)];
+    expect(proofTable(results).split('\n').slice(2)).toEqual([
+      '| vit | 20 | 17 | 2 | 1 | 12 of 12 | 10 of 12 | 4 |',
+      '| swin | 10 | 9 | 1 | 0 | 6 of 6 | 5 of 6 | 2 |',
+      '| all | 30 | 26 | 3 | 1 | 18 of 18 | 15 of 18 | 6 |',
+    ]);
+  });
+
   it('show the engine phase by phase', () => {
     const size = { fileBytes: 0, nodes: 0, edges: 0, params: 0, macs: 0 };
     const memory = { fileBytes: 0, peakBytes: 0, emptyNodeBytes: 0, idleBytes: 0, timesFile: 0 };

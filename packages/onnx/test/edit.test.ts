@@ -128,6 +128,7 @@ describe('an edit', () => {
     ['NO_OUTPUT', (e) => e.removeOutput('h')],
     ['NO_VALUE', (e) => e.renameValue('q', 'r')],
     ['NAME_TAKEN', (e) => e.renameValue('h', 'y')],
+    ['NAME_TAKEN', (e) => e.insertInput({ name: 'h' })],
     ['OPSET_TOO_OLD', (e) => e.requireOpset('', 99)],
   ])('of something that is not there is refused: %s', (code, act) => {
     expect(failure(() => act(new GraphEditor(chain()))).code).toBe(code);
@@ -363,6 +364,19 @@ describe('the interface', () => {
     checkModel(model);
     expect(model.graph.output).toEqual([{ name: 'h', type }, { name: scaled }]);
     expect(model.graph.input.map(({ name }) => name)).toEqual(['x', 'x_0']);
+  });
+});
+
+describe('a value whose node was removed', () => {
+  it('can be fed under its own name', () => {
+    const model = chain();
+    const editor = new GraphEditor(model);
+    editor.removeNode(editor.producer('h')!);
+    editor.insertInput({ name: 'h', type: { tensorType: { elemType: DataType.FLOAT } } });
+    editor.commit();
+    checkModel(model);
+    expect(model.graph.input.map(({ name }) => name)).toEqual(['x', 'h']);
+    expect(lines(model.graph)).toEqual(['y = Neg(h)']);
   });
 });
 

@@ -11,7 +11,14 @@ export {
   sameDim,
   subDims,
 } from './dims.ts';
-export { type IndexReading, indexReading, integersPass } from './integer-inputs.ts';
+export {
+  type IntegerContext,
+  type IntegerPass,
+  type IntegerRange,
+  type IntegerReading,
+  integerReading,
+  integersPass,
+} from './integer-inputs.ts';
 export { NEWEST_OPSET, OLDEST_OPSET } from './opsets.ts';
 export { drawsRandomNumbers } from './randomness.ts';
 export * from './record.ts';

@@ -88,9 +88,8 @@ export function checkpointsOf(planned: PlannedRemoval): Checkpoints {
 /** Feeds are known already; and what onnxruntime-node cannot pass out cannot be looked at. */
 function isFetched(planned: PlannedRemoval, name: string, producers: ReadonlyMap<string, NodeProto>): boolean {
   const info = planned.graph.analysis.shapes.values.get(name);
-  return (
-    producers.has(name) && info?.dims !== undefined && isCarried(info.elemType) && info.elemType !== DataType.STRING
-  );
+  const type = elemTypeOf(planned, name);
+  return producers.has(name) && info?.dims !== undefined && isCarried(type) && type !== DataType.STRING;
 }
 
 /**

@@ -42,7 +42,7 @@ export interface DynamicResult {
   /** The worst comparison of every graph output and compared value, outputs first. */
   readonly outputs: readonly OutputComparison[];
   readonly intermediates: readonly OutputComparison[];
-  /** What was seen of every value at each draw; feeds included. */
+  /** What was seen of every value at each draw; feeds and noise included. */
   readonly seen: readonly ReadonlyMap<string, Seen>[];
   readonly draws: readonly Draw[];
   readonly candidates: readonly TensorValues[];
@@ -113,8 +113,9 @@ class DynamicCheck {
     const seen: Map<string, Seen>[] = [];
     const candidates: TensorValues[] = [];
     for (const draw of draws) {
-      const found = new Map<string, Seen>(Object.entries(draw.feeds).map(([name, value]) => [name, look(value)]));
-      candidates.push(await this.#compare(await this.#feedsOf(draw.feeds), found));
+      const feeds = await this.#feedsOf(draw.feeds);
+      const found = new Map(Object.entries(feeds.candidate).map(([name, value]) => [name, look(value)]));
+      candidates.push(await this.#compare(feeds, found));
       seen.push(found);
     }
     const of = (isOutput: boolean) =>

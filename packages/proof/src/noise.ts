@@ -2,7 +2,7 @@
  * Models that draw random numbers agree only by chance. Here the noise becomes an input of both models: what the
  * original drew in one run is fed to the reference as it is, and to the pruned model gathered to its kept channels.
  */
-import { constantTensors, type Model, subgraphs } from '@onnx-pruning/onnx';
+import { constantTensors, GraphEditor, type Model, subgraphs } from '@onnx-pruning/onnx';
 import { drawsRandomNumbers } from '@onnx-pruning/ops';
 import { isCarried, type SessionOptions, type TensorValues, withOutputs, withSession } from '@onnx-pruning/runtime';
 import { keptPart } from './checkpoints.ts';
@@ -26,14 +26,15 @@ export function noiseOf(model: Model): { readonly names: readonly string[]; read
 export function withNoiseAsInput(planned: PlannedRemoval, model: Model, names: readonly string[]): Model {
   if (names.length === 0) return model;
   const copy = model.clone();
+  const editor = new GraphEditor(copy);
   const noise = new Set(names);
-  copy.graph.node = copy.graph.node.filter((node) => !node.output.some((name) => noise.has(name)));
-  const outputs = new Set(copy.graph.output.map(({ name }) => name));
-  const types = new Map(copy.graph.output.map(({ name, type }) => [name, type]));
+  for (const node of copy.graph.node) if (node.output.some((name) => noise.has(name))) editor.removeNode(node);
+  const declared = new Map(copy.graph.output.map(({ name, type }) => [name, type]));
   for (const name of names) {
-    const type = (outputs.has(name) && types.get(name)) || { tensorType: { elemType: elemTypeOf(planned, name) } };
-    copy.graph.input.push({ name, type });
+    const type = declared.get(name) ?? { tensorType: { elemType: elemTypeOf(planned, name) } };
+    editor.insertInput({ name, type });
   }
+  editor.commit();
   return copy;
 }
 

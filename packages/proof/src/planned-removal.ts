@@ -5,6 +5,7 @@
 import { type DependencyGraph, type DimTerm, find, KeptIndices, numericSize } from '@onnx-pruning/depgraph';
 import { DataType, type Model } from '@onnx-pruning/onnx';
 import { graphOfPlan, keptLeaves, type Plan, type PlanOptions } from '@onnx-pruning/pruning';
+import { type SessionOptions, withOutputs, withSession } from '@onnx-pruning/runtime';
 
 export interface PlannedRemoval {
   readonly original: Model;
@@ -15,6 +16,8 @@ export interface PlannedRemoval {
   /** The dependency graph of `model`. */
   readonly graph: DependencyGraph;
   readonly kept: KeptIndices;
+  /** Element types that inference does not know, where they were asked of onnxruntime. */
+  readonly types?: ReadonlyMap<string, number>;
 }
 
 /** @throws PlanError when the plan was made for another model */
@@ -43,7 +46,21 @@ export function groupAxis(axes: readonly DimTerm[], axis: number): number {
   return family.kind === 'family' ? axes.findIndex((term) => find(term) === find(family.outer)) : -1;
 }
 
-/** The declared or inferred element type of a value. */
-export function elemTypeOf({ graph }: PlannedRemoval, value: string): number {
-  return graph.analysis.shapes.values.get(value)?.elemType ?? DataType.FLOAT;
+/** The element type of a value: declared, inferred or asked; FLOAT where nobody knows. */
+export function elemTypeOf({ graph, types }: PlannedRemoval, value: string): number {
+  const known = graph.analysis.shapes.values.get(value)?.elemType;
+  return known || types?.get(value) || DataType.FLOAT;
+}
+
+/**
+ * The same with the types of values behind operators that the engine does not know, as onnxruntime has them.
+ * @throws SessionError when the original does not load
+ */
+export async function withTypes(planned: PlannedRemoval, options: SessionOptions): Promise<PlannedRemoval> {
+  const { values } = planned.graph.analysis.shapes;
+  const made = planned.original.graph.node.flatMap(({ output }) => output);
+  const unknown = made.filter((name) => name !== '' && !values.get(name)?.elemType);
+  if (unknown.length === 0) return planned;
+  const found = await withSession(withOutputs(planned.original, unknown), options, async ({ outputs }) => outputs);
+  return { ...planned, types: new Map(found.map(({ name, dataType }) => [name, dataType])) };
 }

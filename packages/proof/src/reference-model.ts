@@ -21,7 +21,7 @@ import {
 } from '@onnx-pruning/onnx';
 import { applyPlan, type Plan, PlanError, type PlanOptions } from '@onnx-pruning/pruning';
 import { GraphEdits, type Place } from './graph-edits.ts';
-import { groupAxis, type PlannedRemoval, plannedRemoval } from './planned-removal.ts';
+import { axesOf, elemTypeOf, groupAxis, isPruned, type PlannedRemoval, plannedRemoval } from './planned-removal.ts';
 
 /**
  * Builds the reference for a plan from its original model, which is not changed.
@@ -37,47 +37,32 @@ export function referenceOf(planned: PlannedRemoval): Model {
 }
 
 class ReferenceBuilder {
-  readonly original: Model;
+  readonly planned: PlannedRemoval;
   readonly model: Model;
   readonly graph: DependencyGraph;
   readonly kept: Kept;
-  readonly plan: Plan;
   readonly edits: GraphEdits;
 
-  readonly options: PlanOptions;
-
-  constructor(parts: Pick<ReferenceBuilder, 'original' | 'model' | 'graph' | 'kept' | 'plan' | 'options'>) {
-    this.original = parts.original;
-    this.model = parts.model;
-    this.graph = parts.graph;
-    this.kept = parts.kept;
-    this.plan = parts.plan;
-    this.options = parts.options;
-    this.edits = new GraphEdits(parts.model);
+  constructor(planned: PlannedRemoval) {
+    this.planned = planned;
+    this.model = planned.model;
+    this.graph = planned.graph;
+    this.kept = planned.kept;
+    this.edits = new GraphEdits(planned.model);
   }
 
   build(): Model {
     const { mixings, consumptions } = this.graph.analysis.terms;
-    const mixed = new Set(mixings.filter((at) => this.#isPruned(termOf(this.graph.analysis, at))).map((at) => at.node));
+    const mixed = new Set(
+      mixings.filter((at) => isPruned(this.planned, termOf(this.graph.analysis, at))).map((at) => at.node),
+    );
     for (const at of consumptions) {
-      if (!mixed.has(at.node) && this.#isPruned(termOf(this.graph.analysis, at)))
+      if (!mixed.has(at.node) && isPruned(this.planned, termOf(this.graph.analysis, at)))
         this.#maskInput(at.node, at.input, at.axis);
     }
     if (mixed.size > 0) this.#replaceMixed(mixed);
     this.edits.commit();
     return this.model;
-  }
-
-  #isPruned(term: DimTerm | undefined): boolean {
-    return term !== undefined && typeof term.size === 'number' && this.kept.changes(term);
-  }
-
-  #axes(value: string): readonly DimTerm[] {
-    return this.graph.axesOf(value);
-  }
-
-  #elemType(value: string): number {
-    return this.graph.analysis.shapes.values.get(value)?.elemType ?? DataType.FLOAT;
   }
 
   /** Multiplies one input of a node by ones and zeros along an axis. */
@@ -87,10 +72,10 @@ class ReferenceBuilder {
   }
 
   #masked(from: string, like: string, axis: number, place: Place, output?: string): string {
-    const axes = this.#axes(like);
+    const axes = axesOf(this.planned, like);
     const apart = this.kept.perGroup(axes[axis]);
     const { dims, ones } = apart ? this.#groupMask(axes, axis, apart) : this.#plainMask(axes, axis);
-    const mask = this.edits.addConstant(makeTensor('mask', this.#elemType(like), dims, ones));
+    const mask = this.edits.addConstant(makeTensor('mask', elemTypeOf(this.planned, like), dims, ones));
     return this.edits.addNode(place, 'Mul', [from, mask], {}, output);
   }
 
@@ -119,8 +104,9 @@ class ReferenceBuilder {
 
   /** Lets nodes with statistics over pruned channels see the kept channels only, as they do in the pruned model. */
   #replaceMixed(mixed: ReadonlySet<NodeProto>): void {
-    const pruned = this.original.clone();
-    applyPlan(pruned, this.plan, this.options);
+    const { original, plan, options } = this.planned;
+    const pruned = original.clone();
+    applyPlan(pruned, plan, options);
     const counterparts = new Map(pruned.graph.node.map((node) => [node.output[0], node]));
     const constants = constantTensors(pruned.graph);
     for (const node of mixed) this.#replaceNode(node, counterparts.get(node.output[0])!, constants);
@@ -149,10 +135,10 @@ class ReferenceBuilder {
   }
 
   #gathered(name: string, place: Place): string {
-    const axes = this.#axes(name);
+    const axes = axesOf(this.planned, name);
     let current = name;
     axes.forEach((term, axis) => {
-      if (this.#isPruned(term)) current = this.#select(current, this.#lists(term), axes, axis, place);
+      if (isPruned(this.planned, term)) current = this.#select(current, this.#lists(term), axes, axis, place);
     });
     return current;
   }
@@ -183,8 +169,8 @@ class ReferenceBuilder {
 
   /** Spreads an output over the original positions, zeros where channels were removed. Returns the name to compute it under. */
   #expandedOutput(node: NodeProto, name: string): string {
-    const axes = this.#axes(name);
-    const pruned = axes.flatMap((term, axis) => (this.#isPruned(term) ? [axis] : []));
+    const axes = axesOf(this.planned, name);
+    const pruned = axes.flatMap((term, axis) => (isPruned(this.planned, term) ? [axis] : []));
     if (name === '' || pruned.length === 0) return name;
     const computed = this.edits.freshName(name);
     let current = computed;

@@ -17,7 +17,7 @@ import { checkRuns, type DynamicResult } from './dynamic-check.ts';
 import { unexercised } from './exercise.ts';
 import { checkFile } from './file-check.ts';
 import { noiseOf, withNoiseAsInput } from './noise.ts';
-import { plannedRemoval } from './planned-removal.ts';
+import { type PlannedRemoval, plannedRemoval, withTypes } from './planned-removal.ts';
 import { referenceOf } from './reference-model.ts';
 import { checkWeights } from './weights.ts';
 
@@ -62,16 +62,27 @@ export async function verify(
   plan: Plan,
   options: VerifyOptions = {},
 ): Promise<Verification> {
-  const { parts = 'both', tolerance } = options;
+  const { parts = 'both' } = options;
   const planned = plannedRemoval(original, plan, options);
   checkWeights(planned.graph);
   const inFile = parts === 'runs' ? [] : checkFile(planned, pruned);
   const inexact = [...new Set(plan.groups.flatMap((group) => group.inexact))];
   if (parts === 'file') return summary({ inFile, inexact });
+  return summary({ inFile, inexact, ...(await runsOf(planned, pruned, options)) });
+}
+
+async function runsOf(
+  removal: PlannedRemoval,
+  pruned: Model,
+  options: VerifyOptions,
+): Promise<Required<Pick<Findings, 'result' | 'idle'>>> {
+  const { original, plan } = removal;
+  const { tolerance } = options;
+  const session = sessionOptions(options);
+  const planned = await withTypes(removal, session);
   const checkpoints = checkpointsOf(planned);
   const { names: noise, hidden } = noiseOf(original);
   const reference = withNoiseAsInput(planned, referenceOf(planned), noise);
-  const session = sessionOptions(options);
   const { draws, optional } = drawsOf(original, plan, drawOptions(options));
   const result = await checkRuns({
     planned,
@@ -86,7 +97,7 @@ export async function verify(
   });
   const computed = await checkComputedWeights(planned, pruned, checkpoints, draws[0]!.feeds, { tolerance, session });
   const all = { ...kept(result, pruned, options), intermediates: [...result.intermediates, ...computed] };
-  return summary({ inFile, inexact, result: all, idle: [...hidden, ...unexercised(checkpoints, result)] });
+  return { result: all, idle: [...hidden, ...unexercised(checkpoints, result)] };
 }
 
 /**

@@ -2,7 +2,12 @@
  * The proof does not pass vacuously: pruned models that were ruined where no output shows it are found out, and runs that
  * cannot show anything are called inconclusive.
  */
-import { DependencyGraph, pruneConvOutChannels, pruneEmbeddingOutChannels } from '@onnx-pruning/depgraph';
+import {
+  DependencyGraph,
+  pruneConvOutChannels,
+  pruneEmbeddingOutChannels,
+  pruneLinearOutChannels,
+} from '@onnx-pruning/depgraph';
 import {
   createRandom,
   DataType,
@@ -41,7 +46,11 @@ function network(tail: Tail = (_, value) => value, scale = 1): Model {
   return b.build();
 }
 
-function prunedBy(model: Model, layer = 'c1', prune = pruneConvOutChannels): { model: Model; plan: Plan } {
+function prunedBy(
+  model: Model,
+  layer = 'c1',
+  prune: typeof pruneConvOutChannels = pruneConvOutChannels,
+): { model: Model; plan: Plan } {
   const graph = new DependencyGraph().buildDependency(model);
   graph.getPruningGroup(layer, prune, [1, 6]).prune();
   return { model, plan: createPlan(graph) };
@@ -130,10 +139,11 @@ describe('runs that show nothing', () => {
 });
 
 describe('real inputs of a model that does not run on random ones', () => {
-  // ids - 1000 is a row of a table of five.
+  // |ids| - 1000 is a row of a table of five; what a model allows in front of Abs is not worked out.
   const picky = (): Model =>
     network((b, v) => {
-      const row = b.node('Sub', [b.input('ids', [1], DataType.INT64), b.ints('first', [1000])]);
+      const id = b.node('Abs', [b.input('ids', [1], DataType.INT64)]);
+      const row = b.node('Sub', [id, b.ints('first', [1000])]);
       const table = b.initializer('table', [5], () => Float32Array.of(1, 2, 3, 4, 5));
       return b.node('Add', [v, b.node('Gather', [table, row])]);
     });
@@ -226,12 +236,99 @@ it('a mistake of the equations is found by the runs: an operator that mixes chan
   expect((await verify(build(), model, createPlan(graph), verified)).verdict).toBe('differs');
 });
 
-it('noise is the same on both sides', async () => {
-  const noisy: Tail = (b, v) => b.node('Add', [v, b.node('RandomNormalLike', [v])]);
-  const { model, plan } = prunedBy(network(noisy));
-  expect((await verify(network(noisy), model, plan)).verdict).toBe('holds');
+describe('noise is the same on both sides', () => {
+  const NOISE: Record<string, (b: GraphBuilder, value: string) => string> = {
+    RandomNormalLike: (b, v) => b.node('Add', [v, b.node('RandomNormalLike', [v])]),
+    Bernoulli: (b, v) => b.node('Mul', [v, b.node('Bernoulli', [b.node('Sigmoid', [v])])]),
+    'Dropout that trains': (b, v) => {
+      const training = b.initializer('training', [], () => Uint8Array.of(1), DataType.BOOL);
+      const inputs = [v, constant(b, 0.5), training];
+      return b.nodeOutputs('Dropout', inputs, {}, { outputs: ['kept', 'mask'] })[0]!;
+    },
+  };
+  /** x [1, 3, 4, 4] -> c1 (8) -> noise -> c2 (4) -> y, with noise as wide as c1 or as c2. */
+  const noisy = (noise: (b: GraphBuilder, value: string) => string, behind: 'c1' | 'c2'): Model => {
+    const b = new GraphBuilder({ opset: 17 });
+    const random = createRandom(3);
+    const conv = (name: string, x: string, from: number, to: number): string => {
+      const weight = b.initializer(`${name}.w`, [to, from, 1, 1], (n) =>
+        Float32Array.from({ length: n }, () => random.normal()),
+      );
+      const y = b.node('Conv', [x, weight], {}, { name });
+      return behind === name ? noise(b, y) : y;
+    };
+    b.output(conv('c2', conv('c1', b.input('x', [1, 3, 4, 4]), 3, 8), 8, 4), [1, 4, 4, 4]);
+    return b.build();
+  };
+
+  // What a Dropout drops stays with its channel; other noise is drawn in order, and keeps the channels that it is added to.
+  it.each([
+    ['RandomNormalLike', 'c2'],
+    ['Bernoulli', 'c2'],
+    ['Dropout that trains', 'c2'],
+    ['Dropout that trains', 'c1'],
+  ] as const)('%s behind %s', async (name, behind) => {
+    const noise = NOISE[name]!;
+    const model = noisy(noise, behind);
+    const graph = new DependencyGraph().buildDependency(model);
+    graph.getPruningGroup('c1', pruneConvOutChannels, [1, 6]).prune();
+    const plan = createPlan(graph);
+    expect(await verify(noisy(noise, behind), model, plan)).toMatchObject({ verdict: 'holds', reasons: [] });
+    for (const weight of ['c1.w', 'c2.w']) {
+      const ruined = model.clone();
+      ruin(ruined, weight);
+      expect((await verify(noisy(noise, behind), ruined, plan, { parts: 'runs' })).verdict).toBe('differs');
+    }
+  });
+});
+
+it('values behind an operator that the engine does not know are compared, though it knows no type of them', async () => {
+  const build = (): Model => {
+    const b = new GraphBuilder({ opset: 17, opsets: { 'com.microsoft': 1 } });
+    const inverse = b.node('Inverse', [b.input('x', [1, 3, 4, 4])], {}, { domain: 'com.microsoft' });
+    const image = b.node('Reshape', [inverse, b.ints('shape', [1, 3, 4, 4])]);
+    const weights = (name: string, dims: number[]): string =>
+      b.initializer(name, dims, (n) => Float32Array.from({ length: n }, (_, i) => Math.sin(i)));
+    const c1 = b.node('Relu', [b.node('Conv', [image, weights('c1.w', [8, 3, 1, 1])], {}, { name: 'c1' })]);
+    b.output(b.node('Conv', [c1, weights('c2.w', [4, 8, 1, 1])], {}, { name: 'c2' }), [1, 4, 4, 4]);
+    return b.build();
+  };
+  const { model, plan } = prunedBy(build());
+  const right = await verify(build(), model, plan);
+  expect(right).toMatchObject({ verdict: 'holds', reasons: [] });
+  // Between output and input: the convolved and the rectified value.
+  expect(right.intermediates.length).toBeGreaterThanOrEqual(2);
   ruin(model, 'c2.w');
-  expect((await verify(network(noisy), model, plan, { parts: 'runs' })).verdict).toBe('differs');
+  expect((await verify(build(), model, plan, { parts: 'runs' })).verdict).toBe('differs');
+});
+
+describe('token ids of which two mean padding, so that these two alone give the same output always', () => {
+  /** ids [1, 12] -> 30 rows of 16 -> MatMul -> Relu -> MatMul -> a softmax over the tokens that are no padding. */
+  const scores = (): Model => {
+    const b = new GraphBuilder({ opset: 17 });
+    const random = createRandom(6);
+    const weights = (name: string, dims: number[]): string =>
+      b.initializer(name, dims, (n) => Float32Array.from({ length: n }, () => random.normal()));
+    const ids = b.input('ids', [1, 12], DataType.INT64);
+    const rows = b.node('Gather', [weights('table', [30, 16]), ids]);
+    const hidden = b.node('Relu', [b.node('MatMul', [rows, weights('w1', [16, 8])], {}, { name: 'fc1' })]);
+    const score = b.node('MatMul', [hidden, weights('w2', [8, 1])], {}, { name: 'fc2' });
+    const isPadding = b.node('Less', [ids, b.initializer('two', [], [2], DataType.INT64)]);
+    const masked = b.node('Where', [isPadding, constant(b, -1e9), b.node('Squeeze', [score, b.ints('last', [2])])]);
+    b.output(b.node('Softmax', [masked], { axis: -1 }), [1, 12]);
+    return b.build();
+  };
+
+  it('are drawn from all rows, and put all weights to the test', async () => {
+    const { model, plan } = prunedBy(scores(), 'fc1', pruneLinearOutChannels);
+    expect(await verify(scores(), model, plan)).toMatchObject({ verdict: 'holds', reasons: [] });
+    for (const name of ['w1', 'w2']) {
+      const ruined = model.clone();
+      ruin(ruined, name);
+      const { verdict, outputs } = await verify(scores(), ruined, plan, { parts: 'runs' });
+      expect([verdict, outputs[0]!.ok]).toEqual(['differs', false]);
+    }
+  });
 });
 
 it('a weight that is no number is named, and is no mistake of the engine', async () => {

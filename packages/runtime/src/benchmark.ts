@@ -3,7 +3,7 @@
  * machine down for a moment slows down both. It must not judge what the models compute.
  */
 import { deviceName } from './device.ts';
-import { type RandomInputOptions, randomInputs } from './inputs.ts';
+import { type RandomInputOptions, randomFeeds } from './inputs.ts';
 import type { ModelSource } from './model-source.ts';
 import type { SessionOptions } from './ort.ts';
 import { createSession, type Session } from './session.ts';
@@ -109,7 +109,7 @@ async function load(name: string, model: ModelSource, options: BenchmarkOptions)
   const config = { 'session.force_spinning_stop': '1', ...options.config };
   const session = await createSession(model, { ...options, config });
   try {
-    return { name, session, feeds: options.feeds ?? randomInputs(session.inputs, options) };
+    return { name, session, feeds: options.feeds ?? randomFeeds(model, session, options) };
   } catch (error) {
     await session.dispose();
     throw error;

@@ -7,15 +7,18 @@ import {
   DataType,
   type Dimension,
   dataTypeName,
-  type Model,
+  Model,
   type Random,
   toNumber,
   type ValueInfoProto,
 } from '@onnx-pruning/onnx';
+import type { IntegerReading } from '@onnx-pruning/ops';
 import { FeedError } from './errors.ts';
 import type { ValueInfo } from './feeds.ts';
 import { indexRanges } from './index-ranges.ts';
 import { type DimOptions, resolveDims } from './input-dims.ts';
+import { drawIntegers } from './integer-draws.ts';
+import type { ModelSource } from './model-source.ts';
 import { elementCount, isCarried, makeValue, type TensorValue } from './values.ts';
 
 export interface RandomInputOptions extends DimOptions {
@@ -29,8 +32,10 @@ export interface RandomInputOptions extends DimOptions {
  * A random value for every input of the model that no initializer fills.
  *
  * Floating-point inputs are standard normal. 8-bit integers, which carry images and quantized values, take their whole
- * range. Wider integers that the model looks up in tables are drawn from all rows that every such table has; others, and
- * booleans, are taken for masks: mostly 1, some 0, and in no row all the same. Give a range where more is known.
+ * range. Wider integers are drawn from all that the operators which read them allow: positions from the whole axis that
+ * they count along (Gather, GatherND, OneHot, ...; no place written twice by a Scatter), lengths of sequences from one to
+ * all steps, bounds of a Slice so that something is left. Others, and booleans, are taken for masks: mostly 1, some 0,
+ * and in no row all the same. Give a range where more is known.
  *
  * @param model a model, or the inputs of a session
  * @throws FeedError for an input that is not a tensor or has a type that no session can carry, and for a size that is
@@ -47,10 +52,20 @@ export function randomInputs(
   for (const input of inputs) checkCarried(input);
   const dims = resolveDims(inputs, options);
   const random = createRandom(options.seed ?? 0);
-  const ranges = { ...(isDeclaration(model) ? {} : Object.fromEntries(indexRanges(model))), ...options.ranges };
+  const readings = new Map(isDeclaration(model) ? [] : indexRanges(model, Object.fromEntries(dims)));
+  for (const [name, range] of Object.entries(options.ranges ?? {})) readings.set(name, { ranges: [range] });
   return Object.fromEntries(
-    inputs.map((input) => [input.name, randomValue(input, dims.get(input.name)!, random, ranges[input.name])]),
+    inputs.map((input) => [input.name, randomValue(input, dims.get(input.name)!, random, readings.get(input.name))]),
   );
+}
+
+/** `randomInputs` of a model that was loaded: legal for its operators where the model is at hand, else as it declares. */
+export function randomFeeds(
+  source: ModelSource,
+  session: { readonly inputs: readonly ValueInfo[] },
+  options: RandomInputOptions,
+): Record<string, TensorValue> {
+  return randomInputs(source instanceof Model ? source : session.inputs, options);
 }
 
 /** What a model declares of the inputs that a caller must feed: those that no initializer fills. */
@@ -100,11 +115,11 @@ function randomValue(
   { dataType }: ValueInfo,
   dims: readonly number[],
   random: Random,
-  range: readonly [number, number] | undefined,
+  reading: IntegerReading | undefined,
 ): TensorValue {
-  const draw = drawFor(dataType, random, range);
-  const numbers = Float64Array.from({ length: elementCount(dims) }, draw);
-  if (range === undefined && isMask(dataType)) mixRows(numbers, dims.at(-1) ?? 1);
+  if (reading) return makeValue(dataType, dims, drawIntegers(reading, dims, random));
+  const numbers = Float64Array.from({ length: elementCount(dims) }, drawFor(dataType, random));
+  if (isMask(dataType)) mixRows(numbers, dims.at(-1) ?? 1);
   return makeValue(dataType, dims, numbers);
 }
 
@@ -126,8 +141,7 @@ function mixRows(numbers: Float64Array, size: number): void {
   }
 }
 
-function drawFor(dataType: number, random: Random, range: readonly [number, number] | undefined): () => number {
-  if (range !== undefined) return () => range[0] + random.int(range[1] - range[0]);
+function drawFor(dataType: number, random: Random): () => number {
   switch (dataType) {
     case DataType.FLOAT:
     case DataType.FLOAT16:

@@ -2,7 +2,7 @@
  * Runs two models on the same inputs: the building block of every check that one computes what the other computes.
  * It must not know why they should agree.
  */
-import { type RandomInputOptions, randomInputs } from './inputs.ts';
+import { type RandomInputOptions, randomFeeds } from './inputs.ts';
 import type { ModelSource } from './model-source.ts';
 import type { SessionOptions } from './ort.ts';
 import { withSession } from './session.ts';
@@ -32,7 +32,7 @@ export async function runBoth(
   options: RunBothOptions = {},
 ): Promise<BothResults> {
   const first = await withSession(reference, options, async (session) => {
-    const feeds = options.feeds ?? randomInputs(session.inputs, options);
+    const feeds = options.feeds ?? randomFeeds(reference, session, options);
     return { feeds, results: await session.run(feeds) };
   });
   const second = await withSession(candidate, options, (session) => session.run(first.feeds));
@@ -41,5 +41,5 @@ export async function runBoth(
 
 /** Runs a model once, on random inputs unless `feeds` are given. */
 export async function runModel(model: ModelSource, options: RunBothOptions = {}): Promise<TensorValues> {
-  return withSession(model, options, (session) => session.run(options.feeds ?? randomInputs(session.inputs, options)));
+  return withSession(model, options, (session) => session.run(options.feeds ?? randomFeeds(model, session, options)));
 }

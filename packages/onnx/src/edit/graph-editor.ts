@@ -334,6 +334,19 @@ export class GraphEditor {
     return name;
   }
 
+  /**
+   * Adds an input that is ready, under the name that it has: that of a value whose node was removed, for example, which
+   * is fed from then on.
+   * @throws EditError when the graph still defines the name
+   */
+  insertInput(input: ValueInfoProto): void {
+    const { name = '' } = input;
+    const stage = this.#stage();
+    if (stage.defines(name)) throw new EditError('NAME_TAKEN', 'the graph defines the name itself', { value: name });
+    this.#transaction.values.claim(name);
+    stage.inputs.set(name, input);
+  }
+
   /** Removes an input; its uses must be replaced before `commit`. @throws EditError when there is none */
   removeInput(name: string): void {
     if (!this.#stage().inputs.delete(name)) throw noSuch('input', name);
