@@ -64,8 +64,12 @@ const elements = ({ graph }: Model): number => graph.initializer.reduce((sum, te
 
 const skeletons = listSkeletons();
 
-/** Every ratio with rounding or without, in turn; the first two files of a family see all combinations between them. */
+/**
+ * Every ratio with rounding or without, in turn; the first two files of a family see all combinations between them. Networks
+ * of full size, whose every value is compared, take long: they see one each.
+ */
 function combinationsOf(info: SkeletonInfo): (readonly [number, number | undefined])[] {
+  if (info.family.endsWith('-full')) return [[0.5, undefined]];
   const files = skeletons.filter(({ family }) => family === info.family);
   const parity = files.indexOf(info) % 2;
   const both = RATIOS.flatMap(
