@@ -29,6 +29,13 @@ import type { Tolerance } from './tolerance.ts';
 const FETCH_BYTES = 2 ** 26;
 /** Models with perturbed weights that rounding is measured by. */
 const SAMPLES = 2;
+/**
+ * As many where a difference may yet be rounding: a normalization of channels that are all but equal divides the last bit
+ * by the square root of its epsilon, and few samples happen to show that in every channel.
+ */
+const MOST_SAMPLES = 8;
+/** What is further off than so many tolerances is not rounding. */
+const FAR = 100;
 
 /** What one draw showed of a value of the pruned model. */
 export interface Seen {
@@ -180,19 +187,30 @@ class DynamicCheck {
     asked: TensorValues,
   ): Promise<void> {
     const samples: TensorValues[] = [];
-    for (let seed = 1; seed <= SAMPLES; seed++) {
-      const session = await this.#sample(seed);
-      samples.push(await session.run(perturbedFeeds(feeds, seed), names));
+    let open = names;
+    for (let seed = 1; seed <= MOST_SAMPLES && open.length > 0; seed++) {
+      samples.push(await this.#runSample(seed, feeds, names));
+      if (seed < SAMPLES) continue;
+      open = open.filter((name) => {
+        const seen = samples.map((sample) => sample[name]!);
+        const found = this.#worstPiece(name, right[name]!, asked[name]!, seen);
+        const mayBeRounding = !found.ok && found.maxRel <= FAR * found.tolerance && seed < MOST_SAMPLES;
+        if (!mayBeRounding) this.#keep(found);
+        return mayBeRounding;
+      });
     }
-    for (const name of names) {
-      this.#keep(
-        this.#worstPiece(
-          name,
-          right[name]!,
-          asked[name]!,
-          samples.map((sample) => sample[name]!),
-        ),
-      );
+  }
+
+  async #runSample(seed: number, feeds: TensorValues, names: readonly string[]): Promise<TensorValues> {
+    const session = await this.#sample(seed);
+    try {
+      return await session.run(perturbedFeeds(feeds, seed), names);
+    } finally {
+      // The further ones are rarely needed, and take as much memory as the first.
+      if (seed > SAMPLES) {
+        this.#samples.delete(seed);
+        await session.dispose();
+      }
     }
   }
 
