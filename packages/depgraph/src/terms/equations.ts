@@ -11,7 +11,7 @@ import { computedWeightAxes } from './computed-weights.ts';
 import type { Consumption, Mixing } from './consumption.ts';
 import { distributionAxes } from './distributions.ts';
 import { AxisLayouts } from './layout.ts';
-import { type DimTerm, type Family, type FixedReason, forEachLeaf } from './term.ts';
+import { type DimTerm, type Family, type FixedReason, forEachLeaf, sizeOf } from './term.ts';
 import { TermUniverse } from './unify.ts';
 
 export interface SolvedTerms {
@@ -92,9 +92,10 @@ class Solver {
    * what no equation takes apart stays as it is.
    */
   freezeUnknownSizes(): void {
+    const sizes = new Map<DimTerm, Dim>();
     for (const [name, axes] of this.axes) {
       axes.forEach((term, axis) => {
-        if (typeof term.size === 'number') return;
+        if (typeof sizeOf(term, sizes) === 'number') return;
         const because = `the size of axis ${axis} of '${name}' is only known at run time`;
         forEachLeaf(term, (leaf) => {
           if (typeof leaf.size !== 'number') this.universe.freeze(leaf, { because });

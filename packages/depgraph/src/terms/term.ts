@@ -179,9 +179,12 @@ export function sizeCases(ofLeaf: (leaf: Leaf) => Dim): TermCases<Dim> {
 const SIZE_NOW = sizeCases(({ count }) => count);
 const SIZE_BEFORE = sizeCases(({ originalCount, count }) => originalCount ?? count);
 
-/** Number of channels of a term now. */
-export function sizeOf(t: DimTerm): Dim {
-  return foldTerm(t, SIZE_NOW);
+/**
+ * Number of channels of a term now.
+ * @param known sizes by term, for whoever asks for those of many
+ */
+export function sizeOf(t: DimTerm, known?: Map<DimTerm, Dim>): Dim {
+  return foldTerm(t, SIZE_NOW, known);
 }
 
 /** Size of a term that is known to be a number (parts of a sum always are). */
