@@ -2,18 +2,23 @@
 import { buildDenseNet, buildDenseNet121, buildResNet18 } from '@onnx-pruning/models';
 import type { Model } from '@onnx-pruning/onnx';
 
+/** The input of a benchmark's models: images in one batch, and their height and width in pixels. */
+export interface Images {
+  readonly batch: number;
+  readonly imageSize: number;
+}
+
 /** A model and what its pruner must leave alone. */
 export interface BenchmarkCase {
   readonly name: string;
   readonly ignoredLayers: readonly string[];
-  /** @param imageSize height and width of the input in pixels */
-  build(imageSize: number): Model;
+  build(images: Images): Model;
 }
 
 /** The models that are pruned, timed and compared with their originals. */
 export const COMPARED: readonly BenchmarkCase[] = [
-  { name: 'ResNet-18', ignoredLayers: ['fc'], build: (imageSize) => buildResNet18({ imageSize }) },
-  { name: 'DenseNet-121', ignoredLayers: ['classifier'], build: (imageSize) => buildDenseNet121({ imageSize }) },
+  { name: 'ResNet-18', ignoredLayers: ['fc'], build: buildResNet18 },
+  { name: 'DenseNet-121', ignoredLayers: ['classifier'], build: buildDenseNet121 },
 ];
 
 /**
@@ -28,6 +33,6 @@ export const SCALED: readonly BenchmarkCase[] = [
 ];
 
 function denseNet(name: string, blocks: readonly number[], growth: number): BenchmarkCase {
-  const build = (imageSize: number): Model => buildDenseNet({ imageSize, blocks, growth, initFeatures: 2 * growth });
+  const build = (images: Images): Model => buildDenseNet({ ...images, blocks, growth, initFeatures: 2 * growth });
   return { name, ignoredLayers: ['classifier'], build };
 }

@@ -12,6 +12,7 @@ import { latencyTable, memoryTable, scalingTable, sizeTable, timeTable } from '.
 
 const USAGE = `Usage: npm run bench -- [options]
 
+  --batch <n>            images in a batch (default 1)
   --image-size <pixels>  height and width of the input (default 224)
   --ratios <list>        pruning ratios (default 0.3,0.5)
   --repeats <n>          timed passes of the engine (default 7)
@@ -30,6 +31,7 @@ function readArguments(args: readonly string[]): Arguments | undefined {
   const { values } = parseArgs({
     args: [...args],
     options: {
+      batch: text('1'),
       'image-size': text('224'),
       ratios: text('0.3,0.5'),
       repeats: text('7'),
@@ -41,6 +43,7 @@ function readArguments(args: readonly string[]): Arguments | undefined {
   });
   if (values.help) return undefined;
   const suite = {
+    batch: whole('batch', values.batch),
     imageSize: whole('image-size', values['image-size']),
     ratios: values.ratios.split(',').map((ratio) => ratioOf(ratio)),
     repeats: whole('repeats', values.repeats),
@@ -64,12 +67,12 @@ function ratioOf(text: string): number {
 }
 
 function print(report: BenchmarkReport): void {
-  const { machine, imageSize, executionProviders, engine, latency, scaling } = report;
+  const { machine, batch, imageSize, executionProviders, engine, latency, scaling } = report;
   const sections: readonly (readonly [title: string, table: string])[] = [
     ['Engine, milliseconds from file bytes to file bytes: median of all passes, and first pass', timeTable(engine)],
     ['What pruning leaves', sizeTable(engine)],
     ['Peak memory of the engine, file to file', memoryTable(engine)],
-    ['Latency in onnxruntime, batch 1, against the original', latencyTable(latency)],
+    [`Latency in onnxruntime, batch ${batch}, against the original`, latencyTable(latency)],
     ['Engine time as the model grows, ratio 0.5', scalingTable(scaling)],
   ];
   const lines = [

@@ -51,6 +51,7 @@ export interface BenchmarkReport {
   readonly date: string;
   readonly machine: Machine;
   readonly executionProviders: readonly string[];
+  readonly batch: number;
   readonly imageSize: number;
   readonly engine: readonly EngineResult[];
   readonly latency: readonly LatencyResult[];

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { countOpsAndParams } from '@onnx-pruning/cost';
 import { loadModel, saveModel } from '@onnx-pruning/onnx';
 import { availableExecutionProviders, benchmark, ExecutionProviderError } from '@onnx-pruning/runtime';
-import { type BenchmarkCase, COMPARED, SCALED } from './cases.ts';
+import { type BenchmarkCase, COMPARED, type Images, SCALED } from './cases.ts';
 import { measurePeak, measureTime } from './measure-engine.ts';
 import {
   type BenchmarkReport,
@@ -17,9 +17,7 @@ import {
   thisMachine,
 } from './result.ts';
 
-export interface SuiteOptions {
-  /** Height and width of the input images in pixels. */
-  readonly imageSize: number;
+export interface SuiteOptions extends Images {
   readonly ratios: readonly number[];
   /** Timed passes of the engine, and timed runs of every model. */
   readonly repeats: number;
@@ -41,6 +39,7 @@ export async function runSuite(options: SuiteOptions): Promise<BenchmarkReport> 
       date: new Date().toISOString(),
       machine: await thisMachine(),
       executionProviders,
+      batch: options.batch,
       imageSize: options.imageSize,
       engine: compared.flatMap((one) => one.engine),
       latency: compared.flatMap((one) => one.latency),
@@ -112,9 +111,13 @@ async function scale(model: BenchmarkCase, folder: string, options: SuiteOptions
   return { model: model.name, original: await sizeOf(input), time };
 }
 
-async function writeOriginal(model: BenchmarkCase, folder: string, { imageSize }: SuiteOptions): Promise<string> {
+async function writeOriginal(
+  model: BenchmarkCase,
+  folder: string,
+  { batch, imageSize }: SuiteOptions,
+): Promise<string> {
   const path = join(folder, `${model.name.replace(/\W+/g, '-')}.onnx`);
-  await saveModel(model.build(imageSize), path);
+  await saveModel(model.build({ batch, imageSize }), path);
   return path;
 }
 
