@@ -7,7 +7,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { loadModel, saveModel } from '@onnx-pruning/onnx';
 import { BasePruner, GroupMagnitudeImportance } from '@onnx-pruning/pruning';
-import { type EngineOptions, type PhaseTimes, pruneTimed } from './engine.ts';
+import { type EngineOptions, type PhaseTimes, prunerOptions, pruneTimed } from './engine.ts';
 import { peakMemoryBytes } from './peak-memory.ts';
 
 /** Options of a child process. */
@@ -39,9 +39,7 @@ function time(input: string, output: string, options: ProcessOptions): TimeAnswe
 async function memory(input: string, output: string, options: ProcessOptions): Promise<MemoryAnswer> {
   const idleBytes = peakMemoryBytes();
   const model = await loadModel(input);
-  const importance = new GroupMagnitudeImportance();
-  const { ratio: pruningRatio, ignoredLayers } = options;
-  new BasePruner(model, { importance, pruningRatio, ignoredLayers }).step();
+  new BasePruner(model, prunerOptions(new GroupMagnitudeImportance(), options)).step();
   await saveModel(model, output);
   return { idleBytes, peakBytes: peakMemoryBytes() };
 }

@@ -4,7 +4,7 @@
  */
 import type { Group } from '@onnx-pruning/depgraph';
 import { encodeModel, parseModel } from '@onnx-pruning/onnx';
-import { BasePruner, GroupMagnitudeImportance } from '@onnx-pruning/pruning';
+import { BasePruner, GroupMagnitudeImportance, type Importance, type PrunerOptions } from '@onnx-pruning/pruning';
 
 /** What the engine does, in order. */
 export const PHASES = ['parse', 'graph', 'groups', 'scoring', 'pruning', 'encode'] as const;
@@ -16,6 +16,8 @@ export type PhaseTimes = Readonly<Record<Phase, number>>;
 export interface EngineOptions {
   readonly ratio: number;
   readonly ignoredLayers: readonly string[];
+  /** Channels that are left are a multiple of this. */
+  readonly roundTo?: number;
 }
 
 export interface TimedPruning {
@@ -27,7 +29,7 @@ export interface TimedPruning {
  * Prunes by L2 magnitude, uniformly in every group. `groups` finds the groups and ranks their channels, without the
  * time that `scoring` takes inside it.
  */
-export function pruneTimed(bytes: Uint8Array, { ratio, ignoredLayers }: EngineOptions): TimedPruning {
+export function pruneTimed(bytes: Uint8Array, options: EngineOptions): TimedPruning {
   const clock = new Clock();
   const magnitude = new GroupMagnitudeImportance();
   let scoring = 0;
@@ -39,7 +41,7 @@ export function pruneTimed(bytes: Uint8Array, { ratio, ignoredLayers }: EngineOp
   };
   const model = parseModel(bytes);
   const parse = clock.lap();
-  const pruner = new BasePruner(model, { importance, pruningRatio: ratio, ignoredLayers });
+  const pruner = new BasePruner(model, prunerOptions(importance, options));
   const graph = clock.lap();
   const groups = [...pruner.step({ interactive: true })];
   const chosen = clock.lap();
@@ -48,6 +50,11 @@ export function pruneTimed(bytes: Uint8Array, { ratio, ignoredLayers }: EngineOp
   const pruned = encodeModel(model);
   const encode = clock.lap();
   return { bytes: pruned, phasesMs: { parse, graph, groups: chosen - scoring, scoring, pruning, encode } };
+}
+
+/** The options of the pruner for a pass. */
+export function prunerOptions(importance: Importance, { ratio, ignoredLayers, roundTo }: EngineOptions): PrunerOptions {
+  return { importance, pruningRatio: ratio, ignoredLayers, ...(roundTo === undefined ? {} : { roundTo }) };
 }
 
 /** Milliseconds of all phases together. */

@@ -15,6 +15,8 @@ const USAGE = `Usage: npm run bench -- [options]
   --batch <n>            images in a batch (default 1)
   --image-size <pixels>  height and width of the input (default 224)
   --ratios <list>        pruning ratios (default 0.3,0.5)
+  --round-to <n>         channels that are left are a multiple of this
+  --provider <list>      execution providers to time models on (default: all that are here)
   --repeats <n>          timed passes of the engine (default 7)
   --runs <n>             timed runs of every model (default 50)
   --threads <n>          onnxruntime's threads (default: its own choice)
@@ -37,6 +39,8 @@ function readArguments(args: readonly string[]): Arguments | undefined {
       repeats: text('7'),
       runs: text('50'),
       threads: { type: 'string' },
+      'round-to': { type: 'string' },
+      provider: { type: 'string' },
       out: text('out/bench.json'),
       help: { type: 'boolean', default: false },
     },
@@ -49,6 +53,8 @@ function readArguments(args: readonly string[]): Arguments | undefined {
     repeats: whole('repeats', values.repeats),
     runs: whole('runs', values.runs),
     ...(values.threads === undefined ? {} : { threads: whole('threads', values.threads) }),
+    ...(values['round-to'] === undefined ? {} : { roundTo: whole('round-to', values['round-to']) }),
+    ...(values.provider === undefined ? {} : { providers: values.provider.split(',') }),
     log: (line: string) => process.stderr.write(`${line}\n`),
   };
   return { suite, out: resolve(values.out) };

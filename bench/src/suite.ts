@@ -7,6 +7,7 @@ import { countOpsAndParams } from '@onnx-pruning/cost';
 import { loadModel, saveModel } from '@onnx-pruning/onnx';
 import { availableExecutionProviders, benchmark, ExecutionProviderError } from '@onnx-pruning/runtime';
 import { type BenchmarkCase, COMPARED, type Images, SCALED } from './cases.ts';
+import type { ProcessOptions } from './engine-process.ts';
 import { measurePeak, measureTime } from './measure-engine.ts';
 import {
   type BenchmarkReport,
@@ -23,6 +24,10 @@ export interface SuiteOptions extends Images {
   readonly repeats: number;
   readonly runs: number;
   readonly threads?: number;
+  /** Channels that are left are a multiple of this. */
+  readonly roundTo?: number;
+  /** The execution providers to time models on; by default all that are here. */
+  readonly providers?: readonly string[];
   readonly log: (line: string) => void;
 }
 
@@ -30,7 +35,7 @@ export interface SuiteOptions extends Images {
 export async function runSuite(options: SuiteOptions): Promise<BenchmarkReport> {
   const folder = await mkdtemp(join(tmpdir(), 'onnx-pruning-bench-'));
   try {
-    const executionProviders = await availableExecutionProviders();
+    const executionProviders = options.providers ?? (await availableExecutionProviders());
     const compared: Comparison[] = [];
     for (const model of COMPARED) compared.push(await compare(model, folder, executionProviders, options));
     const scaling: ScalingResult[] = [];
@@ -67,7 +72,7 @@ async function compare(
   for (const ratio of options.ratios) {
     options.log(`${model.name}: engine at ratio ${ratio}`);
     const output = prunedPath(input, ratio);
-    const task = { ratio, ignoredLayers: model.ignoredLayers, repeats: options.repeats };
+    const task = taskOf(model, ratio, options);
     const time = await measureTime(input, output, task);
     const memory = await measurePeak(input, output, task);
     engine.push({ model: model.name, ratio, original, pruned: await sizeOf(output), time, memory });
@@ -102,13 +107,12 @@ async function timeOn(
 async function scale(model: BenchmarkCase, folder: string, options: SuiteOptions): Promise<ScalingResult> {
   options.log(`${model.name}: engine`);
   const input = await writeOriginal(model, folder, options);
-  const { ignoredLayers } = model;
-  const time = await measureTime(input, prunedPath(input, 0.5), {
-    ratio: 0.5,
-    ignoredLayers,
-    repeats: options.repeats,
-  });
+  const time = await measureTime(input, prunedPath(input, 0.5), taskOf(model, 0.5, options));
   return { model: model.name, original: await sizeOf(input), time };
+}
+
+function taskOf({ ignoredLayers }: BenchmarkCase, ratio: number, { repeats, roundTo }: SuiteOptions): ProcessOptions {
+  return { ratio, ignoredLayers, repeats, ...(roundTo === undefined ? {} : { roundTo }) };
 }
 
 async function writeOriginal(
