@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { listSkeletons, loadSkeleton } from '@onnx-pruning/models';
 import { encodeModel, OnnxPruningError, parseModel } from '@onnx-pruning/onnx';
 
 export interface CorpusFile {
@@ -10,20 +11,24 @@ export interface CorpusFile {
 }
 
 /** The folder of the corpus, with the data file that mutated models refer to. */
-export const corpusFolder = (): string => join(bench(), 'corpus');
+export const corpusFolder = (): string => join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'corpus');
 
-const bench = (): string => join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+/** Skeletons with more weights than this take longer than what they add is worth. */
+const LARGEST = 500_000;
 
 /** All files that can be decoded and encoded, in the order of their names. */
-export function readCorpus(): CorpusFile[] {
-  const folders = [corpusFolder(), join(bench(), '..', 'models', 'zoo')];
-  return folders.flatMap((folder) =>
-    readdirSync(folder)
-      .filter((name) => name.endsWith('.onnx'))
-      .sort()
-      .map((name) => ({ name, bytes: new Uint8Array(readFileSync(join(folder, name))) }))
-      .filter(({ bytes }) => isMutable(bytes)),
-  );
+export async function readCorpus(): Promise<CorpusFile[]> {
+  const small = readdirSync(corpusFolder())
+    .filter((name) => name.endsWith('.onnx'))
+    .sort()
+    .map((name) => ({ name, bytes: new Uint8Array(readFileSync(join(corpusFolder(), name))) }));
+  const networks: CorpusFile[] = [];
+  for (const { name } of listSkeletons()) {
+    if (name.includes('-full-')) continue;
+    const bytes = encodeModel(await loadSkeleton(name));
+    if (bytes.length <= LARGEST) networks.push({ name, bytes });
+  }
+  return [...small.filter(({ bytes }) => isMutable(bytes)), ...networks];
 }
 
 function isMutable(bytes: Uint8Array): boolean {

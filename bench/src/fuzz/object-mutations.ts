@@ -13,7 +13,6 @@ import {
   scopesOf,
   type TensorProto,
   tensorDims,
-  withContent,
 } from '@onnx-pruning/onnx';
 
 type ObjectMutation = (graph: GraphProto, random: Random, model: Model) => void;
@@ -231,7 +230,8 @@ const external: ObjectMutation = (graph, random) => {
   const entries = [{ key: 'location', value: pick(locations, random) }];
   if (random.int(2)) entries.push({ key: 'offset', value: pick(offsets, random) });
   if (random.int(2)) entries.push({ key: 'length', value: pick(offsets, random) });
-  const moved = random.int(2) ? withContent(tensor, tensorDims(tensor), new Uint8Array()) : { ...tensor };
+  const { rawData, floatData, int32Data, int64Data, doubleData, uint64Data, ...emptied } = tensor;
+  const moved = random.int(2) ? emptied : tensor;
   graph.initializer[at] = { ...moved, dataLocation: 1, externalData: entries };
 };
 
@@ -240,7 +240,7 @@ const nesting: ObjectMutation = (graph, random) => {
   const node = anyNode(graph, random);
   if (!node) return;
   let body: GraphProto = { ...emptyGraph(), node: [{ ...node, output: ['inner'] }], output: [{ name: 'inner' }] };
-  for (let depth = 1 + random.int(60); depth > 0; depth--) {
+  for (let depth = 1 + random.int(20); depth > 0; depth--) {
     const branches = ['then_branch', 'else_branch'].map((name) => ({ name, type: 5, g: body }));
     const nested: NodeProto = { opType: 'If', input: [anyName(graph, random)], output: ['inner'], attribute: [branches[0]!] };
     body = { ...emptyGraph(), node: [nested], output: [{ name: 'inner' }] };

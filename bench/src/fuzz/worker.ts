@@ -23,7 +23,7 @@ export interface Reply {
   readonly peakBytes: number;
 }
 
-const corpus = readCorpus();
+const corpus = await readCorpus();
 const folder = corpusFolder();
 
 process.on('message', ({ seed, index }: Request) => {

@@ -4,6 +4,7 @@
  */
 import type { Graph } from '@dagrejs/graphlib';
 import {
+  checkModel,
   type FingerprintedModel,
   fingerprint,
   type Layer,
@@ -70,9 +71,11 @@ export class DependencyGraph implements GroupOwner {
 
   /**
    * Analyses the model. It is not changed and not copied: pruning a group edits it in place.
-   * @throws ShapeError where the model contradicts an operator's specification
+   * @throws InvalidModelError where the model breaks a rule that checkModel checks; ShapeError where it contradicts an
+   * operator's specification
    */
   buildDependency(model: Model, options: BuildOptions = {}): this {
+    checkModel(model);
     const shapes: Record<string, readonly (number | string)[] | number> = { ...options.inputShapes };
     for (const [name, { dims }] of Object.entries(options.exampleInputs ?? {})) shapes[name] = dims;
     const registry = registryWith(options.customizedOperators ?? []);

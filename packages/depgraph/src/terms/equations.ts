@@ -6,7 +6,7 @@ import { type Model, type NodeProto, toNumber } from '@onnx-pruning/onnx';
 import type { Axes, Dim, EquationContext, OperatorRecord, Term, TermRole, ValueInfo } from '@onnx-pruning/ops';
 import { ConstantPart } from '../shapes/constant-part.ts';
 import { GraphNodeView, nodeLabel } from '../shapes/node-view.ts';
-import { operatorName, opsetOf, type ShapeTable, whyNoRule } from '../shapes/shapes.ts';
+import { operatorName, contradiction, opsetOf, type ShapeTable, whyNoRule } from '../shapes/shapes.ts';
 import { computedWeightAxes } from './computed-weights.ts';
 import type { Consumption, Mixing } from './consumption.ts';
 import { distributionAxes } from './distributions.ts';
@@ -231,15 +231,15 @@ class Equations extends GraphNodeView implements EquationContext {
   }
 
   equal(a: Term, b: Term): void {
-    this.#solver.universe.unify(a as DimTerm, b as DimTerm, this.#where);
+    this.#solver.universe.unify(this.#given(a), this.#given(b), this.#where);
   }
 
   sum(parts: readonly Term[]): Term {
-    return this.#solver.universe.sum(parts as readonly DimTerm[]);
+    return this.#solver.universe.sum(parts.map((part) => this.#given(part)));
   }
 
   product(factors: readonly Term[]): Term {
-    return this.#solver.universe.product(factors as readonly DimTerm[]);
+    return this.#solver.universe.product(factors.map((factor) => this.#given(factor)));
   }
 
   leaf(size: Dim, role?: TermRole): Term {
@@ -251,7 +251,7 @@ class Equations extends GraphNodeView implements EquationContext {
   }
 
   freeze(term: Term, reason: string): void {
-    this.#solver.universe.freeze(term as DimTerm, { because: reason, ...this.#where });
+    this.#solver.universe.freeze(this.#given(term), { because: reason, ...this.#where });
   }
 
   consumes(input: number, axis: number): void {
@@ -264,6 +264,13 @@ class Equations extends GraphNodeView implements EquationContext {
 
   distributes(input: number, axis: number, statistic: string): void {
     this.#solver.mixings.push({ ...this.#at(input, axis), statistic, isDistribution: true });
+  }
+
+  /** Records name axes by their numbers: one that is not there means a value of another rank than the operator has. */
+  #given(term: Term | undefined): DimTerm {
+    if (term !== undefined) return term as DimTerm;
+    const ranks = [...this.inputs, ...this.outputs].map((info) => (info?.dims ? `${info.dims.length}-D` : 'none'));
+    throw contradiction(this.#live, this.opset, 'values with as many axes as the operator is defined for', ranks.join(', '));
   }
 
   #at(input: number, axis: number): Consumption {
