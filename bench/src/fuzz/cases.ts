@@ -16,7 +16,7 @@ export interface FuzzCase {
 
 /** Large files are drawn as often as small ones take time: one in so many draws again. */
 const LARGE_FILE = 16_384;
-const LARGE_ONCE_IN = 12;
+const LARGE_ONCE_IN = 40;
 
 /** The file of one number. */
 export function fuzzCase(corpus: readonly CorpusFile[], seed: number, index: number): FuzzCase {

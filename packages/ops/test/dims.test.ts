@@ -34,7 +34,7 @@ describe('products of sizes', () => {
   });
 
   it('refuse a fraction of a symbol', () => {
-    expect(() => mulDims(0.5, 'h')).toThrow(RangeError);
+    expect(() => mulDims(0.5, 'h')).toThrow(DimError);
   });
 });
 

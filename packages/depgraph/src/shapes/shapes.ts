@@ -117,6 +117,8 @@ export function inferNode(step: NodeInference): void {
   node.output.forEach((name, i) => {
     if (name === '') return;
     const inferred = outputs[i];
+    const impossible = inferred?.dims?.find((size) => !isSize(size));
+    if (impossible !== undefined) throw contradiction(node, step.opset, 'outputs of possible sizes', `size ${impossible}`);
     const known = inferred?.dims ? inferred : (declared?.get(name) ?? inferred);
     if (known) values.set(name, known);
   });
@@ -139,6 +141,11 @@ export function contradiction(node: NodeProto, opset: number, expected: string, 
     actual,
     repair: 'Export the model again, or run it in onnxruntime to see whether it is valid.',
   });
+}
+
+/** Whether an axis can have this size: a symbol, or a number that can be counted to. */
+export function isSize(size: Dim): boolean {
+  return typeof size === 'string' || (Number.isSafeInteger(size) && size >= 0);
 }
 
 class Inference extends GraphNodeView implements InferContext {

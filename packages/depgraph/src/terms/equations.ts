@@ -6,7 +6,7 @@ import { type Model, type NodeProto, toNumber } from '@onnx-pruning/onnx';
 import type { Axes, Dim, EquationContext, OperatorRecord, Term, TermRole, ValueInfo } from '@onnx-pruning/ops';
 import { ConstantPart } from '../shapes/constant-part.ts';
 import { GraphNodeView, nodeLabel } from '../shapes/node-view.ts';
-import { operatorName, contradiction, opsetOf, type ShapeTable, whyNoRule } from '../shapes/shapes.ts';
+import { contradiction, isSize, operatorName, opsetOf, type ShapeTable, whyNoRule } from '../shapes/shapes.ts';
 import { computedWeightAxes } from './computed-weights.ts';
 import type { Consumption, Mixing } from './consumption.ts';
 import { distributionAxes } from './distributions.ts';
@@ -189,11 +189,20 @@ class Solver {
     if (known) return known;
     const dims = this.shapes.values.get(name)?.dims;
     if (!dims) return [];
-    const made = dims.map((size) => this.universe.leaf(size));
+    const isEmpty = this.shapes.constants.has(name) && dims.includes(0);
+    const made = dims.map((size) => {
+      if (isEmpty) return this.universe.fixed(size, { because: `'${name}' has no elements` });
+      return typeof size === 'number' && size > LONGEST_AXIS
+        ? this.universe.fixed(size, { because: `an axis of '${name}' has more than ${LONGEST_AXIS} places` })
+        : this.universe.leaf(size);
+    });
     this.axes.set(name, made);
     return made;
   }
 }
+
+/** Longer axes hold no channels; whatever lists the places along one would take all memory there is. */
+const LONGEST_AXIS = 2 ** 24;
 
 /** What helps where a shape is not known. */
 const BEHIND =
@@ -243,11 +252,11 @@ class Equations extends GraphNodeView implements EquationContext {
   }
 
   leaf(size: Dim, role?: TermRole): Term {
-    return this.#solver.universe.leaf(size, role);
+    return this.#solver.universe.leaf(this.#counted(size), role);
   }
 
   fixed(size: Dim, reason: string): Term {
-    return this.#solver.universe.fixed(size, { because: reason, ...this.#where });
+    return this.#solver.universe.fixed(this.#counted(size), { because: reason, ...this.#where });
   }
 
   freeze(term: Term, reason: string): void {
@@ -271,6 +280,11 @@ class Equations extends GraphNodeView implements EquationContext {
     if (term !== undefined) return term as DimTerm;
     const ranks = [...this.inputs, ...this.outputs].map((info) => (info?.dims ? `${info.dims.length}-D` : 'none'));
     throw contradiction(this.#live, this.opset, 'values with as many axes as the operator is defined for', ranks.join(', '));
+  }
+
+  #counted(size: Dim): Dim {
+    if (isSize(size)) return size;
+    throw contradiction(this.#live, this.opset, 'attributes and sizes that divide each other', `a part of ${size} channels`);
   }
 
   #at(input: number, axis: number): Consumption {
