@@ -1,6 +1,6 @@
 /** Files to models, and bytes of which a part may be in files. Says clearly what is wrong with a file that cannot be read. */
-import { statSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { constants, statSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { scanModel } from '../content/scan-model.ts';
 import { type AttachExternalData, decodeModel, type Encoded } from '../decode.ts';
@@ -34,7 +34,7 @@ export async function loadModel(source: string | Uint8Array, options: ParseOptio
   const path = resolve(source);
   try {
     const scanned = isLarge(path) ? scanFile(path) : undefined;
-    return decodeModel(scanned ?? { bytes: await readFile(path) }, path, attachFrom(options.baseDir ?? dirname(path)));
+    return decodeModel(scanned ?? { bytes: await readWhole(path) }, path, attachFrom(options.baseDir ?? dirname(path)));
   } catch (cause) {
     throw cause instanceof OnnxPruningError ? cause : unreadable(path, cause);
   }
@@ -50,6 +50,22 @@ function isLarge(path: string): boolean {
     actual: `${stats.size} bytes`,
     repair: 'Save the model with external data.',
   });
+}
+
+/** The bytes of a regular file. A pipe would wait for ever, and a device has no end. */
+async function readWhole(path: string): Promise<Uint8Array> {
+  const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  try {
+    const stats = await file.stat();
+    if (stats.isFile() || stats.isDirectory()) return await file.readFile();
+    throw new ModelFileError('MODEL_NOT_A_FILE', 'Models are read from regular files only', {
+      path,
+      actual: 'a pipe or a device',
+      repair: 'Write the model into a file first.',
+    });
+  } finally {
+    await file.close();
+  }
 }
 
 /** The file without its weights, or undefined where it is no well-formed message. */
