@@ -117,8 +117,8 @@ export function inferNode(step: NodeInference): void {
   node.output.forEach((name, i) => {
     if (name === '') return;
     const inferred = outputs[i];
-    const impossible = inferred?.dims?.find((size) => !isSize(size));
-    if (impossible !== undefined) throw contradiction(node, step.opset, 'outputs of possible sizes', `size ${impossible}`);
+    const impossible = inferred?.dims?.findIndex((size) => !isSize(size)) ?? -1;
+    if (impossible >= 0) throw noSize(step, inferred!.dims!, impossible);
     const known = inferred?.dims ? inferred : (declared?.get(name) ?? inferred);
     if (known) values.set(name, known);
   });
@@ -141,6 +141,10 @@ export function contradiction(node: NodeProto, opset: number, expected: string, 
     actual,
     repair: 'Export the model again, or run it in onnxruntime to see whether it is valid.',
   });
+}
+
+function noSize({ node, opset }: NodeInference, dims: readonly Dim[], axis: number): ShapeError {
+  return contradiction(node, opset, 'outputs of possible sizes', `${dims[axis]} along axis ${axis}`);
 }
 
 /** Whether an axis can have this size: a symbol, or a number that can be counted to. */
