@@ -1,4 +1,5 @@
 /** Reads and writes attributes of nodes. Which attributes an operator has is not known here. */
+import { checkArgument, kinds } from './arguments.ts';
 import { AttributeType } from './data-type.ts';
 import { AttributeError } from './errors.ts';
 import { fromBigInt, isInexactInteger, saturated, toNumber } from './int64.ts';
@@ -19,6 +20,7 @@ const KINDS: Readonly<Record<AttributeKind, number>> = {
 
 /** The attribute of that name, or undefined. */
 export function getAttribute(node: NodeProto, name: string): AttributeProto | undefined {
+  checkArgument('getAttribute', 'node', node, kinds.node);
   return node.attribute.find((attribute) => attribute.name === name);
 }
 

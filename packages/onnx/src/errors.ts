@@ -48,6 +48,8 @@ export class OnnxPruningError extends Error {
   }
 }
 
+/** An argument or option of another kind than a function takes, or an option that it does not have. */
+export class ArgumentError extends OnnxPruningError {}
 /** A file or byte array that is not a readable ONNX model. */
 export class ModelFileError extends OnnxPruningError {}
 /** Tensor content in another file that is missing, short or outside the model's folder. */

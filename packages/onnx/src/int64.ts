@@ -1,4 +1,5 @@
 /** Reads and makes int64 values. protobufjs decodes them as Long objects; everything else here works with numbers. */
+import { ArgumentError } from './errors.ts';
 import protobuf from 'protobufjs/light.js';
 import type { Int64, Long } from './proto.ts';
 
@@ -9,6 +10,7 @@ export function toNumber(x: Int64 | bigint | undefined | null): number {
   if (x === undefined || x === null) return 0;
   if (typeof x === 'number') return x;
   if (typeof x === 'bigint') return Number(x);
+  if (typeof x !== 'object') throw notAnInteger(x);
   return (x.unsigned ? x.high >>> 0 : x.high) * HIGH + (x.low >>> 0);
 }
 
@@ -16,8 +18,13 @@ export function toNumber(x: Int64 | bigint | undefined | null): number {
 export function toBigInt(x: Int64 | bigint | undefined | null): bigint {
   if (x === undefined || x === null) return 0n;
   if (typeof x === 'bigint') return x;
-  if (typeof x === 'number') return BigInt(x);
+  if (typeof x === 'number' && Number.isInteger(x)) return BigInt(x);
+  if (typeof x !== 'object') throw notAnInteger(x);
   return (BigInt(x.unsigned ? x.high >>> 0 : x.high) << 32n) | BigInt(x.low >>> 0);
+}
+
+function notAnInteger(x: unknown): ArgumentError {
+  return new ArgumentError('ARGUMENT', 'a value is no 64-bit integer', { actual: String(x) });
 }
 
 /** An int64 field with this value: a number where it is exact, else a Long. */

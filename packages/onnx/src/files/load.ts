@@ -2,6 +2,7 @@
 import { constants, statSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import { anyOf, checkArguments, checkOptions, kinds, type OptionKinds } from '../arguments.ts';
 import { scanModel } from '../content/scan-model.ts';
 import { type AttachExternalData, decodeModel, type Encoded } from '../decode.ts';
 import { foreignFormat } from '../diagnose.ts';
@@ -14,6 +15,8 @@ export interface ParseOptions {
   /** Folder that the locations of external data are relative to. Without it, bytes with external data are an error. */
   baseDir?: string;
 }
+
+const PARSE_OPTIONS: OptionKinds<ParseOptions> = { baseDir: kinds.text };
 
 /** Files of fewer bytes are read as a whole. */
 const READ_AS_A_WHOLE = 2 ** 18;
@@ -30,6 +33,8 @@ const LARGEST_FILE = 2 ** 31 - 1;
  * @throws ExternalDataError when external data is missing, short or outside the model's folder.
  */
 export async function loadModel(source: string | Uint8Array, options: ParseOptions = {}): Promise<Model> {
+  checkArguments('loadModel', { source: [source, anyOf(kinds.text, kinds.bytes)] });
+  checkOptions('loadModel', options, PARSE_OPTIONS);
   if (typeof source !== 'string') return parseModel(source, options);
   const path = resolve(source);
   try {
@@ -85,6 +90,8 @@ const SIGNATURE_BYTES = 64;
  * @throws as `loadModel`; a model with external data needs `baseDir`.
  */
 export function parseModel(bytes: Uint8Array, options: ParseOptions = {}): Model {
+  checkArguments('parseModel', { bytes: [bytes, kinds.bytes] });
+  checkOptions('parseModel', options, PARSE_OPTIONS);
   return decodeModel({ bytes }, undefined, attachFrom(options.baseDir));
 }
 

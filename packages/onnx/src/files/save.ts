@@ -9,6 +9,7 @@ import type { Model } from '../model.ts';
 import type { TensorProto } from '../proto.ts';
 import { isStoredExternally, tensorSize } from '../tensor.ts';
 import { visitTensors } from '../walk.ts';
+import { anyOf, checkArguments, checkOptions, kinds, type OptionKinds } from '../arguments.ts';
 import { type PendingFile, writeAtomically } from './atomic-write.ts';
 import { SourceFile } from './source-file.ts';
 
@@ -32,6 +33,11 @@ export interface SaveOptions {
   externalData?: boolean | ExternalDataOptions;
 }
 
+const SAVE_OPTIONS: OptionKinds<SaveOptions> = {
+  overwrite: kinds.boolean,
+  externalData: anyOf(kinds.boolean, kinds.object),
+};
+
 const DEFAULT_THRESHOLD = 1024;
 
 /**
@@ -42,6 +48,8 @@ const DEFAULT_THRESHOLD = 1024;
  * loaded from and `overwrite` is not true.
  */
 export async function saveModel(model: Model, path: string, options: SaveOptions = {}): Promise<void> {
+  checkArguments('saveModel', { model: [model, kinds.model], path: [path, kinds.text] });
+  checkOptions('saveModel', options, SAVE_OPTIONS);
   const target = targetOf(path);
   const location = dataLocation(target, options);
   const encoded = encode(model, location, options);
