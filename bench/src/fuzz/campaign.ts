@@ -98,9 +98,15 @@ function lost(index: number, kind: 'time' | 'memory'): Defect {
 async function startWorker(memoryLimit: number): Promise<ChildProcess> {
   const heap = Math.floor((memoryLimit * 0.8) / 2 ** 20);
   const program = fileURLToPath(new URL('./worker.js', import.meta.url));
-  const worker = fork(program, { execArgv: [`--max-old-space-size=${heap}`], stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
+  const worker = fork(program, {
+    execArgv: [`--max-old-space-size=${heap}`],
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+  });
   await new Promise<void>((resolve, reject) => {
-    worker.once('message', () => resolve()).once('error', reject).once('exit', () => reject(new Error('the worker ended')));
+    worker
+      .once('message', () => resolve())
+      .once('error', reject)
+      .once('exit', () => reject(new Error('the worker ended')));
   });
   worker.removeAllListeners('exit').removeAllListeners('error');
   return worker;

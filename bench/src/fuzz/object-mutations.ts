@@ -35,7 +35,9 @@ function anyName(graph: GraphProto, random: Random): string {
     ...graph.initializer.map((tensor) => tensor.name ?? ''),
     ...graph.input.map((input) => input.name ?? ''),
   ];
-  return random.int(8) === 0 ? pick(['', '?', 'nothing', '*', "x'0", '__proto__'], random)! : (pick(names, random) ?? '');
+  return random.int(8) === 0
+    ? pick(['', '?', 'nothing', '*', "x'0", '__proto__'], random)!
+    : (pick(names, random) ?? '');
 }
 
 /** Changes a list in one of the ways in which lists go wrong. */
@@ -95,7 +97,11 @@ const nodes: ObjectMutation = (graph, random) => {
   if (graph.node.length === 0) return;
   changeList(graph.node, random, () => {
     const node = anyNode(graph, random) ?? { input: [], output: [], attribute: [] };
-    return { ...node, input: [...node.input], output: node.output.map((name) => `${name}${random.int(2) ? '_2' : ''}`) };
+    return {
+      ...node,
+      input: [...node.input],
+      output: node.output.map((name) => `${name}${random.int(2) ? '_2' : ''}`),
+    };
   });
 };
 
@@ -225,8 +231,29 @@ const external: ObjectMutation = (graph, random) => {
   const at = random.int(graph.initializer.length + 1);
   const tensor = graph.initializer[at];
   if (!tensor) return;
-  const offsets = ['0', '-1', '1e3', '16', '9223372036854775807', '18446744073709551616', '99999999999999999999', '', 'x'];
-  const locations = ['data.bin', 'data.bin', 'data.bin', 'none.bin', '.', '..', '', '/etc/hostname', '../data.bin', '\0'];
+  const offsets = [
+    '0',
+    '-1',
+    '1e3',
+    '16',
+    '9223372036854775807',
+    '18446744073709551616',
+    '99999999999999999999',
+    '',
+    'x',
+  ];
+  const locations = [
+    'data.bin',
+    'data.bin',
+    'data.bin',
+    'none.bin',
+    '.',
+    '..',
+    '',
+    '/etc/hostname',
+    '../data.bin',
+    '\0',
+  ];
   const entries = [{ key: 'location', value: pick(locations, random) }];
   if (random.int(2)) entries.push({ key: 'offset', value: pick(offsets, random) });
   if (random.int(2)) entries.push({ key: 'length', value: pick(offsets, random) });
@@ -242,7 +269,12 @@ const nesting: ObjectMutation = (graph, random) => {
   let body: GraphProto = { ...emptyGraph(), node: [{ ...node, output: ['inner'] }], output: [{ name: 'inner' }] };
   for (let depth = 1 + random.int(20); depth > 0; depth--) {
     const branches = ['then_branch', 'else_branch'].map((name) => ({ name, type: 5, g: body }));
-    const nested: NodeProto = { opType: 'If', input: [anyName(graph, random)], output: ['inner'], attribute: [branches[0]!] };
+    const nested: NodeProto = {
+      opType: 'If',
+      input: [anyName(graph, random)],
+      output: ['inner'],
+      attribute: [branches[0]!],
+    };
     body = { ...emptyGraph(), node: [nested], output: [{ name: 'inner' }] };
   }
   node.attribute.push({ name: 'then_branch', type: 5, g: body });

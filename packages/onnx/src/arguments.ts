@@ -21,7 +21,10 @@ export const kinds = {
   boolean: { expected: 'true or false', accepts: (value) => typeof value === 'boolean' },
   number: { expected: 'a number', accepts: (value) => typeof value === 'number' && !Number.isNaN(value) },
   integer: { expected: 'an integer', accepts: (value) => Number.isSafeInteger(value) },
-  count: { expected: 'an integer of at least 0', accepts: (value) => Number.isSafeInteger(value) && Number(value) >= 0 },
+  count: {
+    expected: 'an integer of at least 0',
+    accepts: (value) => Number.isSafeInteger(value) && Number(value) >= 0,
+  },
   positive: { expected: 'a positive integer', accepts: (value) => Number.isSafeInteger(value) && Number(value) > 0 },
   bytes: { expected: 'bytes (a Uint8Array)', accepts: (value) => value instanceof Uint8Array },
   callback: { expected: 'a function', accepts: (value) => typeof value === 'function' },
@@ -77,7 +80,8 @@ export function listOf(element: Kind): Kind {
 export function recordOf(element: Kind): Kind {
   return {
     expected: `an object: for each name ${element.expected}`,
-    accepts: (value) => kinds.object.accepts(value) && Object.values(value as object).every((one) => element.accepts(one)),
+    accepts: (value) =>
+      kinds.object.accepts(value) && Object.values(value as object).every((one) => element.accepts(one)),
   };
 }
 
@@ -152,7 +156,9 @@ function show(value: unknown): string {
   if (typeof value === 'function') return value.name ? `the function ${value.name}` : 'a function';
   if (typeof value === 'object' && value !== null) {
     const { name } = value.constructor ?? {};
-    return name && name !== 'Object' ? `an object of ${name}` : `an object with ${Object.keys(value).slice(0, 5).join(', ') || 'nothing'}`;
+    return name && name !== 'Object'
+      ? `an object of ${name}`
+      : `an object with ${Object.keys(value).slice(0, 5).join(', ') || 'nothing'}`;
   }
   return String(value);
 }

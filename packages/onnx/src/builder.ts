@@ -1,5 +1,14 @@
 /** Builds models in code: for tests, examples and model definitions. Checks names, not operators. */
-import { anyOf, checkArguments, checkOptions, kinds, listOf, optional, type OptionKinds, recordOf } from './arguments.ts';
+import {
+  anyOf,
+  checkArguments,
+  checkOptions,
+  kinds,
+  listOf,
+  type OptionKinds,
+  optional,
+  recordOf,
+} from './arguments.ts';
 import { type AttributeValue, attributeOf } from './attribute-value.ts';
 import { DataType } from './data-type.ts';
 import { NameTable, numbered } from './edit/names.ts';

@@ -1,6 +1,7 @@
 /** Reads and makes int64 values. protobufjs decodes them as Long objects; everything else here works with numbers. */
-import { ArgumentError } from './errors.ts';
+
 import protobuf from 'protobufjs/light.js';
+import { ArgumentError } from './errors.ts';
 import type { Int64, Long } from './proto.ts';
 
 const HIGH = 2 ** 32;

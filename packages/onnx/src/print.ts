@@ -2,7 +2,7 @@
  * Models as text for people and for inline snapshots: one line per node, shapes beside the weights. Same model, same
  * text. It is not a file format: there is no way back.
  */
-import { anyOf, checkArguments, checkOptions, kinds, oneOf, type OptionKinds } from './arguments.ts';
+import { anyOf, checkArguments, checkOptions, kinds, type OptionKinds, oneOf } from './arguments.ts';
 import { attributeType } from './attributes.ts';
 import { AttributeType, DataType, dataTypeName } from './data-type.ts';
 import { toBigInt, toNumber } from './int64.ts';

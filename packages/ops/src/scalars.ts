@@ -67,7 +67,9 @@ export const power: Fold = guarded((a, b) => (isKnown(a) && isKnown(b) ? a ** b 
 
 function order(a: Dim, b: Dim): number | undefined {
   if (isKnown(a) && isKnown(b)) return Math.sign(a - b);
-  return mixesFraction(a, b) || isInexact(a) || isInexact(b) ? undefined : (exactly(compareDims, a, b) as number | undefined);
+  return mixesFraction(a, b) || isInexact(a) || isInexact(b)
+    ? undefined
+    : (exactly(compareDims, a, b) as number | undefined);
 }
 
 export const minimum: Fold = (a, b) => {

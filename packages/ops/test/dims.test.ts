@@ -1,5 +1,15 @@
 import fc from 'fast-check';
-import { addDims, canonicalDim, compareDims, DimError, divDims, mulDims, productOfDims, sameDim, subDims } from '../src/dims.ts';
+import {
+  addDims,
+  canonicalDim,
+  compareDims,
+  DimError,
+  divDims,
+  mulDims,
+  productOfDims,
+  sameDim,
+  subDims,
+} from '../src/dims.ts';
 import type { Dim } from '../src/record.ts';
 
 // A fixed seed: a failure is a failure everywhere.

@@ -15,9 +15,10 @@ import {
   numericSize,
   type PrunableLayer,
   type PruningFunction,
+  pickBuildOptions,
   removalOf,
 } from '@onnx-pruning/depgraph';
-import type { Layer, Model } from '@onnx-pruning/onnx';
+import { anyOf, checkArguments, checkOptions, kinds, type Layer, listOf, type Model } from '@onnx-pruning/onnx';
 import { type BudgetResult, meetBudget } from './budget.ts';
 import { scoreGroup } from './importance.ts';
 import { checkRange, optionError } from './options.ts';
@@ -57,8 +58,9 @@ export class BasePruner {
    * LayerError for a name that only nodes without channels of their own have
    */
   constructor(model: Model, options: PrunerOptions) {
+    checkArguments('the pruner', { model: [model, kinds.model], options: [options, kinds.object] });
     this.options = resolveOptions(options);
-    this.graph = new DependencyGraph().buildDependency(model, this.options);
+    this.graph = new DependencyGraph().buildDependency(model, pickBuildOptions(this.options));
     const { pruningRatio, iterativeSteps, iterativePruningRatioScheduler: schedule } = this.options;
     this.#ratios = schedule(pruningRatio, iterativeSteps);
     this.#checkRootOpTypes();
@@ -107,6 +109,7 @@ export class BasePruner {
   step(): StepSummary;
   step(options: { readonly interactive: true }): Generator<Group>;
   step(options: { readonly interactive?: boolean } = {}): Generator<Group> | StepSummary {
+    checkOptions('step', options, { interactive: kinds.boolean });
     if (options.interactive) {
       this.#step++;
       return this.#groupsOf(this.#choose());
@@ -154,6 +157,7 @@ export class BasePruner {
    * @throws OptionError for a ratio outside [0, 1); LayerError for indices that do not exist
    */
   pruneWidth(layer: Layer | string, fn: PruningFunction, ratioOrIdxs: number | readonly number[]): void {
+    checkArguments('pruneWidth', { ratioOrIdxs: [ratioOrIdxs, anyOf(kinds.number, listOf(kinds.count))] });
     if (typeof ratioOrIdxs !== 'number') {
       this.graph.getPruningGroup(layer, fn, ratioOrIdxs).prune();
       return;

@@ -279,12 +279,22 @@ class Equations extends GraphNodeView implements EquationContext {
   #given(term: Term | undefined): DimTerm {
     if (term !== undefined) return term as DimTerm;
     const ranks = [...this.inputs, ...this.outputs].map((info) => (info?.dims ? `${info.dims.length}-D` : 'none'));
-    throw contradiction(this.#live, this.opset, 'values with as many axes as the operator is defined for', ranks.join(', '));
+    throw contradiction(
+      this.#live,
+      this.opset,
+      'values with as many axes as the operator is defined for',
+      ranks.join(', '),
+    );
   }
 
   #counted(size: Dim): Dim {
     if (isSize(size)) return size;
-    throw contradiction(this.#live, this.opset, 'attributes and sizes that divide each other', `a part of ${size} channels`);
+    throw contradiction(
+      this.#live,
+      this.opset,
+      'attributes and sizes that divide each other',
+      `a part of ${size} channels`,
+    );
   }
 
   #at(input: number, axis: number): Consumption {

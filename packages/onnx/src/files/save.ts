@@ -1,6 +1,7 @@
 /** Models to files: where they may go, and which tensors go into a data file. Never leaves a half-written file. */
 import { realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import { anyOf, checkArguments, checkOptions, kinds, type OptionKinds } from '../arguments.ts';
 import { StoredBytes } from '../content/stored-bytes.ts';
 import { byteLength, DataType } from '../data-type.ts';
 import { type EncodedModel, encodeEmbedded, encodeExternal } from '../encode.ts';
@@ -9,7 +10,6 @@ import type { Model } from '../model.ts';
 import type { TensorProto } from '../proto.ts';
 import { isStoredExternally, tensorSize } from '../tensor.ts';
 import { visitTensors } from '../walk.ts';
-import { anyOf, checkArguments, checkOptions, kinds, type OptionKinds } from '../arguments.ts';
 import { type PendingFile, writeAtomically } from './atomic-write.ts';
 import { SourceFile } from './source-file.ts';
 

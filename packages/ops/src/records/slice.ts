@@ -185,7 +185,13 @@ function takenTerm(ctx: EquationContext, axis: Term, taken: Progression): Term |
   if (Math.abs(step) === 1 || count === 1) {
     if (count === 0) return undefined;
     if (step > 0) return selectRuns(ctx, axis, [{ start: first, end: first + count }]);
-    return count > RUN_LIMIT ? undefined : selectRuns(ctx, axis, range(count).map((i) => oneChannel(first - i)));
+    return count > RUN_LIMIT
+      ? undefined
+      : selectRuns(
+          ctx,
+          axis,
+          range(count).map((i) => oneChannel(first - i)),
+        );
   }
   if (step < 0 || size % step !== 0 || first >= step || count !== size / step) return undefined;
   const rows = ctx.leaf(count);
