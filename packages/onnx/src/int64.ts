@@ -21,6 +21,7 @@ export function toBigInt(x: Int64 | bigint | undefined | null): bigint {
   if (typeof x === 'bigint') return x;
   if (typeof x === 'number' && Number.isInteger(x)) return BigInt(x);
   if (typeof x !== 'object') throw notAnInteger(x);
+  if (typeof x.high !== 'number' || typeof x.low !== 'number') throw notAnInteger(x);
   return (BigInt(x.unsigned ? x.high >>> 0 : x.high) << 32n) | BigInt(x.low >>> 0);
 }
 

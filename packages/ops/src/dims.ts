@@ -6,11 +6,13 @@
  * `*` (`2*h*w`). What is not a monomial (`past + 1`) is one symbol in parentheses: nothing is ever known of its inside.
  * Symbols stand for sizes of non-empty tensors, that is for positive integers. This file knows no operators.
  */
-import { OnnxPruningError } from '@onnx-pruning/onnx';
+import { anyOf, checkArgument, type Kind, kinds, OnnxPruningError } from '@onnx-pruning/onnx';
 import type { Dim } from './record.ts';
 
 /** A size beyond what can be counted exactly (2^53): no tensor has it, so the model is damaged. */
 export class DimError extends OnnxPruningError {}
+
+const SIZES: Kind = { expected: 'a list of sizes', accepts: (value) => Array.isArray(value) };
 
 interface Monomial {
   readonly coefficient: number;
@@ -36,8 +38,11 @@ function topLevelFactors(text: string): string[] | undefined {
   return depth === 0 && factors.every((factor) => factor !== '') ? factors : undefined;
 }
 
+const SIZE = anyOf(kinds.number, kinds.text);
+
 function parse(dim: Dim): Monomial {
   if (typeof dim === 'number') return { coefficient: dim, symbols: [] };
+  checkArgument('arithmetic on sizes', 'dim', dim, SIZE);
   const signed = /^(-\d+)\*(.+)$/.exec(dim);
   const factors = topLevelFactors(signed ? signed[2]! : dim);
   if (factors === undefined) return { coefficient: 1, symbols: [`(${dim})`] };
@@ -121,6 +126,7 @@ export function divDims(a: Dim, b: Dim): Dim | undefined {
  * @throws DimError for more than 2^53
  */
 export function productOfDims(dims: readonly Dim[]): Dim {
+  checkArgument('productOfDims', 'dims', dims, SIZES);
   const product = dims.reduce<Dim>(mulDims, 1);
   if (typeof product === 'number' && !Number.isSafeInteger(product)) throw notCountable(product, []);
   return product;

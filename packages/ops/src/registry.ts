@@ -2,7 +2,7 @@
  * Finds the one record that is right for a node, by domain, operator and opset. It never guesses: an operator or opset
  * without a record is undefined, and its axes are frozen by the engine. It knows no operator itself.
  */
-import { OnnxPruningError } from '@onnx-pruning/onnx';
+import { checkArguments, kinds, listOf, OnnxPruningError } from '@onnx-pruning/onnx';
 import type { OperatorRecord } from './record.ts';
 
 /** Two records claim the same operator at the same opset. */
@@ -25,7 +25,8 @@ export class OperatorRegistry {
   private readonly records = new Map<string, OperatorRecord[]>();
 
   /** @throws DuplicateOperatorError where two records cover the same opset of an operator. */
-  constructor(records: Iterable<OperatorRecord>) {
+  constructor(records: readonly OperatorRecord[]) {
+    checkArguments('new OperatorRegistry', { records: [records, listOf(kinds.object)] });
     for (const record of records) this.add(record);
   }
 

@@ -9,6 +9,7 @@ import {
   type BuildOptions,
   DependencyGraph,
   type DimTerm,
+  GRAPH,
   GROUP,
   type Group,
   indexPairs,
@@ -90,6 +91,10 @@ export class ActivationImportance {
     measured: ReadonlyMap<string, Float64Array>,
     options: Required<CriterionOptions>,
   ) {
+    checkArguments('new ActivationImportance (await ActivationImportance.measure makes one)', {
+      graph: [graph, GRAPH],
+      options: [options, kinds.object],
+    });
     this.#graph = graph;
     this.#measured = measured;
     this.statistic = options.statistic;

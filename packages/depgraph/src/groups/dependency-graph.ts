@@ -9,6 +9,7 @@ import {
   checkOptions,
   type FingerprintedModel,
   fingerprint,
+  instanceOf,
   type Kind,
   kinds,
   type Layer,
@@ -32,6 +33,7 @@ import {
   BUILD_OPTIONS,
   type BuildOptions,
   channelGroupsOf,
+  LAYERS,
 } from './build-options.ts';
 import { dependencyGraphOf } from './dependency-view.ts';
 import { explainLayer, explainNode } from './explain.ts';
@@ -61,6 +63,11 @@ const CHANNELS: Kind = listOf(kinds.count);
 const PRUNING_FUNCTION: Kind = {
   expected: 'a pruning function, such as pruneConvOutChannels',
   accepts: (value) => kinds.callback.accepts(value) && Array.isArray((value as Partial<PruningFunction>).kinds),
+};
+
+const AXIS: Kind = {
+  expected: 'one side of a layer (group.root)',
+  accepts: (value) => kinds.object.accepts(value) && 'term' in (value as object),
 };
 
 const HISTORY: Kind = listOf({
@@ -228,11 +235,13 @@ export class DependencyGraph implements GroupOwner {
 
   /** The group of channels `idxs` of one side of a layer. */
   groupOf(root: LayerAxis, idxs: readonly number[]): Group {
+    checkArguments('groupOf', { root: [root, AXIS], idxs: [idxs, CHANNELS] });
     return this.groupOfCells(root, cellsAt(root, idxs));
   }
 
   /** The group of channels of leaves, seen from one side of a layer that holds them. */
   groupOfCells(root: LayerAxis, cells: RemovedCells): Group {
+    checkArguments('groupOfCells', { root: [root, AXIS], cells: [cells, instanceOf(Map, 'channels by leaf')] });
     return new Group(this, root, axisIndices(root.term, cells), cells);
   }
 
@@ -278,6 +287,7 @@ export class DependencyGraph implements GroupOwner {
    * heads. In grouped-query attention key-value heads and the query heads of each are two dimensions, and both are here.
    */
   *getHeadGroups(options: Pick<AllGroupsOptions, 'ignoredLayers'> = {}): Generator<Group> {
+    checkOptions('getHeadGroups', options, { ignoredLayers: LAYERS });
     const ignored = this.#selected(options.ignoredLayers);
     this.#outer ??= outerLeaves(this.layers);
     for (const leaf of this.#outer) {
@@ -395,6 +405,7 @@ export class DependencyGraph implements GroupOwner {
 
   /** How pruning a root reaches the other layers that hold its channels. */
   traversalFrom(root: LayerAxis, leaves: ReadonlySet<Leaf>): Traversal {
+    checkArguments('traversalFrom', { root: [root, AXIS], leaves: [leaves, instanceOf(Set, 'a set of leaves')] });
     this.#carriers ??= new Carriers(this.analysis);
     return traverse(this.#carriers, root, leaves);
   }

@@ -2,7 +2,7 @@
  * The one way in which graphs are changed: everything that adds, replaces or renames nodes goes through an editor. It
  * knows all names of a model, stages what it is told, and commits all of it at once or nothing. It knows no operator.
  */
-import { checkArguments, kinds } from '../arguments.ts';
+import { checkArguments, checkOptions, kinds } from '../arguments.ts';
 import { type AttributeValue, attributeOf } from '../attribute-value.ts';
 import { getAttribute } from '../attributes.ts';
 import { constantTensor } from '../constants.ts';
@@ -49,8 +49,10 @@ export class GraphEditor {
   readonly #prefix: string;
 
   /** @param body internal: the body to edit, by an editor of the graph around it */
-  constructor(model: Model, { prefix = '', names }: GraphEditorOptions = {}, body?: EditedBody) {
-    checkArguments('new GraphEditor', { model: [model, kinds.model], prefix: [prefix, kinds.text] });
+  constructor(model: Model, options: GraphEditorOptions = {}, body?: EditedBody) {
+    checkArguments('new GraphEditor', { model: [model, kinds.model] });
+    checkOptions('new GraphEditor', options, { prefix: kinds.text, names: kinds.object });
+    const { prefix = '', names } = options;
     this.#prefix = prefix;
     this.#transaction = body?.transaction ?? new Transaction(model, names);
     this.#graph = body?.graph ?? model.graph;
