@@ -85,6 +85,13 @@ describe('methods', () => {
     ['GroupMagnitudeImportance', () => new api.GroupMagnitudeImportance()],
     ['Model', model],
     ['GraphBuilder', () => new GraphBuilder()],
+    ['SoftPruning', () => api.softPrune(graph(), [])],
+    ['RandomImportance', () => new api.RandomImportance()],
+    ['GraphEditor', () => new onnx.GraphEditor(model())],
+    ['GraphScope', () => new onnx.GraphScope(model().graph)],
+    ['NumberBlocks', () => new onnx.NumberBlocks()],
+    ['OperatorRegistry', () => new ops.OperatorRegistry(ops.standardOperators)],
+    ['observers', () => Object.create(api.observers)],
   ];
   const methods = objects.flatMap(([type, make]) =>
     Object.getOwnPropertyNames(Object.getPrototypeOf(make()))
