@@ -13,15 +13,14 @@ export interface CorpusFile {
 /** The folder of the corpus, with the data file that mutated models refer to. */
 export const corpusFolder = (): string => join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'corpus');
 
+const FOLDERS = ['operators', 'bodies', 'damaged'];
+
 /** Skeletons with more weights than this take longer than what they add is worth. */
 const LARGEST = 500_000;
 
-/** All files that can be decoded and encoded, in the order of their names. */
+/** All files that can be decoded and encoded: folder by folder, in the order of their names. */
 export async function readCorpus(): Promise<CorpusFile[]> {
-  const small = readdirSync(corpusFolder())
-    .filter((name) => name.endsWith('.onnx'))
-    .sort()
-    .map((name) => ({ name, bytes: new Uint8Array(readFileSync(join(corpusFolder(), name))) }));
+  const small = FOLDERS.flatMap((folder) => filesIn(join(corpusFolder(), folder)));
   const networks: CorpusFile[] = [];
   for (const { name } of listSkeletons()) {
     if (name.includes('-full-')) continue;
@@ -29,6 +28,13 @@ export async function readCorpus(): Promise<CorpusFile[]> {
     if (bytes.length <= LARGEST) networks.push({ name, bytes });
   }
   return [...small.filter(({ bytes }) => isMutable(bytes)), ...networks];
+}
+
+function filesIn(folder: string): CorpusFile[] {
+  return readdirSync(folder)
+    .filter((name) => name.endsWith('.onnx'))
+    .sort()
+    .map((name) => ({ name, bytes: new Uint8Array(readFileSync(join(folder, name))) }));
 }
 
 function isMutable(bytes: Uint8Array): boolean {

@@ -11,11 +11,13 @@ import { type Defect, emptyTally, merged, summary, type Tally } from './tally.ts
 
 const USAGE = `Usage: npm run fuzz -- [options]
 
-  --count <n>    mutated files (default 10000)
-  --seed <n>     which ones (default 1)
-  --workers <n>  processes (default: one per core)
-  --resume       continue the campaign of this seed where it was left
-  --state <path> where it is kept (default out/fuzz-<seed>.json)
+  --count <n>         mutated files (default 10000)
+  --seed <n>          which ones (default 1)
+  --workers <n>       processes (default: one per core)
+  --milliseconds <n>  for one file (default 10000)
+  --megabytes <n>     of memory for one process (default 1000)
+  --resume            continue the campaign of this seed where it was left
+  --state <path>      where it is kept (default out/fuzz-<seed>.json)
   --help`;
 
 /** Files after which the result is kept. */
@@ -30,6 +32,8 @@ async function main(args: readonly string[]): Promise<number> {
       count: text('10000'),
       seed: text('1'),
       workers: text(String(availableParallelism())),
+      milliseconds: text('10000'),
+      megabytes: text('1000'),
       state: text(),
       resume: flag,
       help: flag,
@@ -40,12 +44,13 @@ async function main(args: readonly string[]): Promise<number> {
     return 0;
   }
   const [count, seed, workers] = [whole(values.count), whole(values.seed), whole(values.workers)];
+  const limits = { timeLimit: whole(values.milliseconds), memoryLimit: 1e6 * whole(values.megabytes) };
   const state = resolve(values.state ?? `out/fuzz-${seed}.json`);
   mkdirSync(dirname(state), { recursive: true });
   let tally: Tally = values.resume && existsSync(state) ? JSON.parse(readFileSync(state, 'utf8')) : emptyTally();
   while (tally.cases < count) {
     const end = Math.min(count, tally.cases + BLOCK);
-    tally = merged(tally, await runCampaign({ seed, first: tally.cases, end, workers, onDefect: show }));
+    tally = merged(tally, await runCampaign({ seed, first: tally.cases, end, workers, ...limits, onDefect: show }));
     writeFileSync(state, JSON.stringify(tally));
     if (process.stderr.isTTY) process.stderr.write(`\r${tally.cases} of ${count}`);
   }
