@@ -2,7 +2,7 @@
  * The mutated files, one for each number: the same seed and number give the same bytes, so that any of them can be made
  * again alone.
  */
-import { createRandom, encodeModel, parseModel, type Random } from '@onnx-pruning/onnx';
+import { createRandom, encodeMessage, parseModel, type Random } from '@onnx-pruning/onnx';
 import { BYTE_MUTATIONS, mutateBytes } from './byte-mutations.ts';
 import type { CorpusFile } from './corpus.ts';
 import { mutateObject, OBJECT_MUTATIONS } from './object-mutations.ts';
@@ -47,7 +47,8 @@ function mutated(bytes: Uint8Array, kinds: readonly string[], random: Random): U
   const model = parseModel(bytes);
   try {
     for (const kind of kinds) mutateObject(kind, model, random);
-    return encodeModel(model);
+    // References to other files stay as they are; encodeModel would take the content in.
+    return encodeMessage('ModelProto', model.proto);
   } catch {
     // What cannot be written is no file: one mutation may leave nothing that another could change.
     return bytes;

@@ -33,10 +33,14 @@ export function tryModel(bytes: Uint8Array, folder: string): Outcome {
   } catch (error) {
     const { stage } = trial;
     if (error instanceof Unsound) return { kind: 'unsound', stage, what: error.message };
-    if (error instanceof OnnxPruningError) return { kind: 'refused', stage, what: error.code };
+    const isMistake = !(error instanceof OnnxPruningError) || error.code === RECORD_FAILED;
+    if (!isMistake) return { kind: 'refused', stage, what: error.code };
     return { kind: 'untyped', stage, what: whereThrown(error) };
   }
 }
+
+/** The code of errors that say with what node a rule of ours failed: typed, and mistakes all the same. */
+const RECORD_FAILED = 'RECORD';
 
 class Unsound extends Error {}
 
@@ -72,7 +76,7 @@ function typedErrorOf(work: () => unknown): OnnxPruningError | undefined {
     work();
     return undefined;
   } catch (error) {
-    if (error instanceof OnnxPruningError) return error;
+    if (error instanceof OnnxPruningError && error.code !== RECORD_FAILED) return error;
     throw error;
   }
 }
@@ -88,6 +92,7 @@ function expectSound(written: Uint8Array): Model {
 /** The message, with numbers left out, and the innermost places: equal for failures of the same kind. */
 function whereThrown(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
+  if (error.cause !== undefined) return whereThrown(error.cause);
   const places = (error.stack ?? '').matchAll(/([\w-]+\/(?:dist|src)\/[\w/.-]+:\d+)/g);
   const [first, second] = [...places].map(([place]) => place);
   return `${error.name}: ${error.message.replace(/\d+/g, '#').slice(0, 120)} @ ${first ?? '?'} < ${second ?? '?'}`;

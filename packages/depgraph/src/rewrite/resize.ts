@@ -63,7 +63,7 @@ export class ResizeEdits {
   }
 
   resize(node: NodeProto, record: OperatorRecord): void {
-    record.resize(new Resize(this, node));
+    askRecord(node, () => record.resize(new Resize(this, node)));
   }
 
   axes(name: string | undefined): readonly DimTerm[] {

@@ -113,7 +113,7 @@ export function inferNode(step: NodeInference): void {
   const { node, record, values, declared } = step;
   if (record) checkArity(node, step.opset);
   const inputs = node.input.map((name) => (name === '' ? undefined : values.get(name)));
-  const outputs = record ? record.infer(new Inference(step, inputs)) : [];
+  const outputs = record ? askRecord(node, () => record.infer(new Inference(step, inputs))) : [];
   node.output.forEach((name, i) => {
     if (name === '') return;
     const inferred = outputs[i];
@@ -122,6 +122,30 @@ export function inferNode(step: NodeInference): void {
     const known = inferred?.dims ? inferred : (declared?.get(name) ?? inferred);
     if (known) values.set(name, known);
   });
+}
+
+/**
+ * Asks a record about a node. What a record does not foresee is said with the node that it happened at: records of users
+ * may have mistakes, and so may ours.
+ */
+export function askRecord<T>(node: NodeProto, ask: () => T): T {
+  try {
+    return ask();
+  } catch (cause) {
+    if (cause instanceof OnnxPruningError) throw cause;
+    throw new ShapeError(
+      'RECORD',
+      'the rule for an operator failed',
+      {
+        node: nodeLabel(node),
+        operator: operatorName(node),
+        actual: cause instanceof Error ? cause.message : String(cause),
+        repair:
+          'Where the rule is your own (customizedOperators), mend it; else report the model: this is our mistake.',
+      },
+      { cause },
+    );
+  }
 }
 
 /** Records may rely on the inputs and outputs that their operators always have. */

@@ -6,7 +6,15 @@ import { type Model, type NodeProto, toNumber } from '@onnx-pruning/onnx';
 import type { Axes, Dim, EquationContext, OperatorRecord, Term, TermRole, ValueInfo } from '@onnx-pruning/ops';
 import { ConstantPart } from '../shapes/constant-part.ts';
 import { GraphNodeView, nodeLabel } from '../shapes/node-view.ts';
-import { contradiction, isSize, operatorName, opsetOf, type ShapeTable, whyNoRule } from '../shapes/shapes.ts';
+import {
+  askRecord,
+  contradiction,
+  isSize,
+  operatorName,
+  opsetOf,
+  type ShapeTable,
+  whyNoRule,
+} from '../shapes/shapes.ts';
 import { computedWeightAxes } from './computed-weights.ts';
 import type { Consumption, Mixing } from './consumption.ts';
 import { distributionAxes } from './distributions.ts';
@@ -153,7 +161,7 @@ class Solver {
     const unknown = [...shown.input, ...node.output].find((name) => name && !this.shapes.values.get(name)?.dims);
     const where = { node: nodeLabel(node), operator: operatorName(node) };
     if (record && record.refusal === undefined && unknown === undefined) {
-      record.equations(new Equations(this, { node, shown, inputs, outputs, where }));
+      askRecord(node, () => record.equations(new Equations(this, { node, shown, inputs, outputs, where })));
       return;
     }
     const reason = this.#whyUnstated(node, record, unknown, where);
