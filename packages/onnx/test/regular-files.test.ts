@@ -15,7 +15,7 @@ function modelWithData(location: string, dims: readonly number[] = [2], length?:
   const b = new GraphBuilder();
   b.output(b.node('Add', [b.input('x', [2]), b.initializer('w', [2], [1, 2])]));
   const model = b.build();
-  const [{ name, dataType }] = model.graph.initializer as [{ name?: string; dataType?: number }];
+  const { name, dataType } = model.graph.initializer[0]!;
   const externalData = [{ key: 'location', value: location }, ...(length ? [{ key: 'length', value: length }] : [])];
   model.graph.initializer = [{ name, dataType, dims: [...dims], dataLocation: 1, externalData }];
   const path = join(folder, `${location}-${dims}.onnx`);
