@@ -18,7 +18,7 @@ import {
   pickBuildOptions,
   removalOf,
 } from '@onnx-pruning/depgraph';
-import { anyOf, checkArguments, checkOptions, kinds, type Layer, listOf, type Model } from '@onnx-pruning/onnx';
+import { anyOf, checkArguments, checkOptions, kinds, type Layer, listOf, type Model, type Kind } from '@onnx-pruning/onnx';
 import { type BudgetResult, meetBudget } from './budget.ts';
 import { scoreGroup } from './importance.ts';
 import { checkRange, optionError } from './options.ts';
@@ -33,6 +33,12 @@ interface LayerRatio {
   readonly scope: string;
   readonly ratios: readonly number[];
 }
+
+/** The range of the share is looked at where it is used. */
+const SHARE_OR_CHANNELS: Kind = anyOf(
+  { expected: 'a share', accepts: (value) => typeof value === 'number' },
+  listOf(kinds.count),
+);
 
 /** Prunes a model to a ratio, in one or several steps. */
 export class BasePruner {
@@ -157,7 +163,7 @@ export class BasePruner {
    * @throws OptionError for a ratio outside [0, 1); LayerError for indices that do not exist
    */
   pruneWidth(layer: Layer | string, fn: PruningFunction, ratioOrIdxs: number | readonly number[]): void {
-    checkArguments('pruneWidth', { ratioOrIdxs: [ratioOrIdxs, anyOf(kinds.number, listOf(kinds.count))] });
+    checkArguments('pruneWidth', { ratioOrIdxs: [ratioOrIdxs, SHARE_OR_CHANNELS] });
     if (typeof ratioOrIdxs !== 'number') {
       this.graph.getPruningGroup(layer, fn, ratioOrIdxs).prune();
       return;
