@@ -36,7 +36,7 @@ it('1,500 mutated files end in a model or a typed error', async () => {
   // Neither of them would be a test of anything alone.
   expect(tally.success).toBeGreaterThan(300);
   expect(refusals(tally)).toBeGreaterThan(300);
-});
+}, 600_000);
 
 it('a campaign that was left goes on where it was', async () => {
   const seed = ['--seed', '12'];

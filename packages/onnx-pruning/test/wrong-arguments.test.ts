@@ -167,7 +167,7 @@ describe('what is said', () => {
       'expected a pruning function, such as pruneConvOutChannels, found the function max',
     );
     expect(() => graph().getPruningGroup('conv1', api.pruneConvOutChannels, wrong(['0']))).toThrow(
-      'expected a list: for each element an integer of at least 0, found a list of 1',
+      'expected a list: for each element a number, found a list of 1',
     );
   });
 });

@@ -20,6 +20,8 @@ export const kinds = {
   text: { expected: 'a string', accepts: (value) => typeof value === 'string' },
   boolean: { expected: 'true or false', accepts: (value) => typeof value === 'boolean' },
   number: { expected: 'a number', accepts: (value) => typeof value === 'number' && !Number.isNaN(value) },
+  /** NaN, too: for numbers whose range is looked at later, with more to say. */
+  anyNumber: { expected: 'a number', accepts: (value) => typeof value === 'number' },
   integer: { expected: 'an integer', accepts: (value) => Number.isSafeInteger(value) },
   count: {
     expected: 'an integer of at least 0',

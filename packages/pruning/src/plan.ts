@@ -21,6 +21,7 @@ import {
   numericSize,
   originalSize,
   partOf,
+  pickBuildOptions,
   removeChannels,
 } from '@onnx-pruning/depgraph';
 import {
@@ -240,7 +241,7 @@ export function graphOfPlan(model: Model, plan: Plan, options: PlanOptions = {})
   const before = plan.version === 1 ? { pruneDistributions: true, pruneOverridable: true } : {};
   return new DependencyGraph().buildDependency(model, {
     ...before,
-    ...plan.graph,
+    ...pickBuildOptions(plan.graph ?? {}),
     ...(options.customizedOperators && { customizedOperators: options.customizedOperators }),
   });
 }

@@ -18,7 +18,16 @@ import {
   pickBuildOptions,
   removalOf,
 } from '@onnx-pruning/depgraph';
-import { anyOf, checkArguments, checkOptions, kinds, type Layer, listOf, type Model, type Kind } from '@onnx-pruning/onnx';
+import {
+  anyOf,
+  checkArguments,
+  checkOptions,
+  type Kind,
+  kinds,
+  type Layer,
+  listOf,
+  type Model,
+} from '@onnx-pruning/onnx';
 import { type BudgetResult, meetBudget } from './budget.ts';
 import { scoreGroup } from './importance.ts';
 import { checkRange, optionError } from './options.ts';
@@ -35,10 +44,7 @@ interface LayerRatio {
 }
 
 /** The range of the share is looked at where it is used. */
-const SHARE_OR_CHANNELS: Kind = anyOf(
-  { expected: 'a share', accepts: (value) => typeof value === 'number' },
-  listOf(kinds.count),
-);
+const SHARE_OR_CHANNELS: Kind = anyOf(kinds.anyNumber, listOf(kinds.anyNumber));
 
 /** Prunes a model to a ratio, in one or several steps. */
 export class BasePruner {

@@ -123,7 +123,9 @@ export class ActivationImportance {
     const graph = new DependencyGraph().buildDependency(model.clone(), { inputShapes, customizedOperators });
     const points = new MeasuringPoints(graph).all();
     const observer = STATISTICS[criterion.statistic];
-    const byPoint = Object.fromEntries(points.map((point) => [pointKey(point), observer(point.value, { axis: point.axis })]));
+    const byPoint = Object.fromEntries(
+      points.map((point) => [pointKey(point), observer(point.value, { axis: point.axis })]),
+    );
     const measured = await observeActivations(graph.model, inputs, byPoint, run);
     return new ActivationImportance(graph, new Map(Object.entries(measured)), criterion);
   }

@@ -85,7 +85,7 @@ interface Contender {
  * it. Between runs the threads of a session stop spinning, so that one model's idle threads do not slow down the next.
  *
  * @param models the first is the one that the others are compared with
- * @throws RangeError for no models or no runs; FeedError, SessionError and ExecutionProviderError as `createSession`
+ * @throws ArgumentError for no models or no runs; FeedError, SessionError and ExecutionProviderError as `createSession`
  * and `randomInputs` do
  */
 export async function benchmark(

@@ -58,7 +58,7 @@ import { Carriers, type Traversal, traverse } from './traversal.ts';
  */
 export type HistoryEntry = readonly [layer: string, isOut: boolean, idxs: readonly number[], part?: number];
 
-const CHANNELS: Kind = listOf(kinds.count);
+const CHANNELS: Kind = listOf(kinds.anyNumber);
 
 const PRUNING_FUNCTION: Kind = {
   expected: 'a pruning function, such as pruneConvOutChannels',

@@ -138,7 +138,7 @@ export class Group {
    * @throws LayerError for indices out of range, duplicates, or a layer left without channels
    */
   prune(idxs?: readonly number[]): void {
-    checkArguments('prune', { idxs: [idxs, optional(listOf(kinds.count))] });
+    checkArguments('prune', { idxs: [idxs, optional(listOf(kinds.anyNumber))] });
     this.assertFresh();
     if (idxs) this.graph.groupOf(this.root, idxs).prune();
     else this.graph.pruneGroups([this]);

@@ -47,7 +47,7 @@ export interface BrokenNode {
  * @throws LayerError for a layer of another kind, or indices out of range, twice, or all
  */
 export function pruneLayerAlone(layer: Layer, fn: PruningTarget, idxs: readonly number[]): Layer {
-  checkArguments(fn.name, { layer: [layer, LAYER], idxs: [idxs, listOf(kinds.count)] });
+  checkArguments(fn.name, { layer: [layer, LAYER], idxs: [idxs, listOf(kinds.anyNumber)] });
   const { model } = layer;
   const alone = isolate(layer);
   const analysis = analyse(alone, new OperatorRegistry(standardOperators), {}, { open: true });
