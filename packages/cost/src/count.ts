@@ -4,6 +4,7 @@
  */
 
 import {
+  BUILD_OPTIONS,
   GraphNodeView,
   type InputShapes,
   inferShapes,
@@ -15,7 +16,16 @@ import {
   ShapeError,
   type ShapeTable,
 } from '@onnx-pruning/depgraph';
-import { DataType, type Model, type NodeProto, OnnxPruningError } from '@onnx-pruning/onnx';
+import {
+  checkArguments,
+  checkOptions,
+  DataType,
+  kinds,
+  type Model,
+  type NodeProto,
+  OnnxPruningError,
+  type OptionKinds,
+} from '@onnx-pruning/onnx';
 import type { LayerKind, ModuleContext, ModuleView, OperatorRecord, ValueInfo } from '@onnx-pruning/ops';
 
 /**
@@ -37,6 +47,13 @@ export interface CountOptions {
   /** Records of operators that the engine does not know, or other rules for those that it does. */
   readonly customizedOperators?: readonly OperatorRecord[];
 }
+
+const COUNT_OPTIONS: OptionKinds<CountOptions> = {
+  inputShapes: BUILD_OPTIONS.inputShapes,
+  convention: kinds.anything,
+  layerWise: kinds.boolean,
+  customizedOperators: BUILD_OPTIONS.customizedOperators,
+};
 
 export interface LayerCount {
   readonly name: string;
@@ -70,6 +87,8 @@ const FLOATS: ReadonlySet<number> = new Set([DataType.FLOAT, DataType.DOUBLE, Da
 export function countOpsAndParams(model: Model, options: CountOptions & { readonly layerWise: true }): LayerWiseCount;
 export function countOpsAndParams(model: Model, options?: CountOptions): ModelCount;
 export function countOpsAndParams(model: Model, options: CountOptions = {}): ModelCount | LayerWiseCount {
+  checkArguments('countOpsAndParams', { model: [model, kinds.model] });
+  checkOptions('countOpsAndParams', options, COUNT_OPTIONS);
   const { convention = 'conv-linear', layerWise = false } = options;
   if (!CONVENTIONS.includes(convention)) throw unknownConvention(convention);
   const layers = countNodes(model, concreteShapes(model, options), convention);

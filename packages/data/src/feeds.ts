@@ -4,7 +4,16 @@
  */
 import { stat } from 'node:fs/promises';
 import { extname } from 'node:path';
-import { DataType, dataTypeName, listNames, type Model } from '@onnx-pruning/onnx';
+import {
+  checkArguments,
+  DataType,
+  dataTypeName,
+  type Kind,
+  kinds,
+  listNames,
+  listOf,
+  type Model,
+} from '@onnx-pruning/onnx';
 import {
   fitsDims,
   modelInputs,
@@ -38,6 +47,11 @@ export type FeedSource =
     };
 
 /** A value and the file that it is from, by input. */
+const SOURCES: Kind = listOf({
+  expected: 'a file { input, path }',
+  accepts: (value) => kinds.object.accepts(value) && kinds.text.accepts((value as Partial<FeedSource>).path),
+});
+
 type FileFeeds = ReadonlyMap<string, { readonly value: TensorValue; readonly path: string }>;
 
 /**
@@ -53,6 +67,7 @@ type FileFeeds = ReadonlyMap<string, { readonly value: TensorValue; readonly pat
  * unknown kind, or of another type or shape than its input
  */
 export async function readFeeds(model: Model, sources: readonly FeedSource[]): Promise<TensorValues[]> {
+  checkArguments('readFeeds', { model: [model, kinds.model], sources: [sources, SOURCES] });
   const inputs = modelInputs(model);
   for (const { input } of sources) if (input !== undefined) inputOf(model, inputs, input);
   const read: FileFeeds[][] = [];

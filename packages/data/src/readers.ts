@@ -1,4 +1,5 @@
 /** One reader for each kind of file, by path. Nothing in here knows of a model. */
+import { checkArguments, kinds, listOf } from '@onnx-pruning/onnx';
 import type { TensorValue, TensorValues } from '@onnx-pruning/runtime';
 import { valueOfContent } from './content.ts';
 import type { Place } from './errors.ts';
@@ -51,5 +52,6 @@ export async function readRaw(
   dims: readonly number[],
   place: Place = {},
 ): Promise<TensorValue> {
+  checkArguments('readRaw', { dataType: [dataType, kinds.count], dims: [dims, listOf(kinds.count)] });
   return valueOfContent(dataType, dims, await readRegularFile(path), { ...place, path });
 }

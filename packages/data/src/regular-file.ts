@@ -1,11 +1,12 @@
 /** Reads whole files. Only regular files are opened: a pipe would wait for ever, and a device has no end. */
 import { constants } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
-import { errorCode } from '@onnx-pruning/onnx';
+import { checkArguments, errorCode, kinds } from '@onnx-pruning/onnx';
 import { DataError } from './errors.ts';
 
 /** @throws DataError for a file that is missing, no regular file, too large or unreadable */
 export async function readRegularFile(path: string): Promise<Buffer<ArrayBuffer>> {
+  checkArguments('a reader', { path: [path, kinds.text] });
   try {
     // Looked at before it is opened, and again as what was opened: opening a pipe would wait for its writer.
     if (!(await stat(path)).isFile()) throw notAFile(path);

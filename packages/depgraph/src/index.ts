@@ -2,7 +2,15 @@
 
 export { type Analysis, analyse, mixingsOf, termOf } from './analysis/analysis.ts';
 export { alikeInGroups } from './groups/alike.ts';
-export type { AllGroupsOptions, BuildOptions, GroupSelection } from './groups/build-options.ts';
+export { GRAPH } from './groups/argument-kinds.ts';
+export {
+  type AllGroupsOptions,
+  BUILD_OPTIONS,
+  type BuildOptions,
+  type GroupSelection,
+  LAYERS,
+  pickBuildOptions,
+} from './groups/build-options.ts';
 export {
   DependencyGraph,
   type HistoryEntry,
@@ -11,6 +19,7 @@ export {
 export { channelsOn, type Edge, edgesOf, type Vertex, verticesOf } from './groups/dependency-view.ts';
 export {
   type Dependency,
+  GROUP,
   Group,
   type GroupItem,
   type GroupOwner,

@@ -82,6 +82,7 @@ export {
 // Plans and masks
 export {
   AmbiguousLayerError,
+  ArgumentError,
   checkModel,
   createRandom,
   EditError,

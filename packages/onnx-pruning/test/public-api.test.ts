@@ -21,7 +21,7 @@ const RUNNING = `benchmark createSession withSession randomInputs makeValue meas
   listExecutionProviders observe observers`;
 const INPUTS = 'readFeeds readNpy readNpz readRaw readTensorProto';
 const REPORTS = 'drawGroups drawDependencyGraph groupsToDot dependencyGraphToDot refusalsOf showRefusals';
-const ERRORS = `OnnxPruningError CountError LayerError RewriteError ShapeError ExternalDataError InconclusiveError InvalidModelError WeightError
+const ERRORS = `OnnxPruningError ArgumentError CountError LayerError RewriteError ShapeError ExternalDataError InconclusiveError InvalidModelError WeightError
   ModelFileError SaveError TensorError UnknownLayerError AmbiguousLayerError EquivalenceError CriterionError OptionError PlanError
   SoftPruningError DataError ExecutionProviderError FeedError SessionError EditError ObserveError`;
 

@@ -1,4 +1,5 @@
 /** Reads and writes attributes of nodes. Which attributes an operator has is not known here. */
+import { anyOf, checkArgument, checkArguments, type Kind, kinds, listOf, oneOf } from './arguments.ts';
 import { AttributeType } from './data-type.ts';
 import { AttributeError } from './errors.ts';
 import { fromBigInt, isInexactInteger, saturated, toNumber } from './int64.ts';
@@ -19,6 +20,7 @@ const KINDS: Readonly<Record<AttributeKind, number>> = {
 
 /** The attribute of that name, or undefined. */
 export function getAttribute(node: NodeProto, name: string): AttributeProto | undefined {
+  checkArgument('getAttribute', 'node', node, kinds.node);
   return node.attribute.find((attribute) => attribute.name === name);
 }
 
@@ -131,6 +133,21 @@ const utf8 = (value: string | Uint8Array): Uint8Array =>
 const int64 = (value: Int64): Int64 =>
   typeof value === 'number' && isInexactInteger(value) ? fromBigInt(saturated(value)) : value;
 
+const FLOAT: Kind = { expected: 'a number', accepts: (value) => typeof value === 'number' };
+const INT64: Kind = anyOf(kinds.number, kinds.object);
+const TEXT: Kind = anyOf(kinds.text, kinds.bytes);
+const ACCEPTED: Readonly<Record<AttributeKind, Kind>> = {
+  int: INT64,
+  ints: listOf(INT64),
+  // NaN and infinities are numbers that an attribute can hold.
+  float: FLOAT,
+  floats: listOf(FLOAT),
+  string: TEXT,
+  strings: listOf(TEXT),
+  tensor: kinds.tensor,
+  graph: kinds.graph,
+};
+
 type Writers = { [K in AttributeKind]: (a: AttributeProto, value: AttributeValues[K]) => void };
 
 const WRITERS: Writers = {
@@ -178,12 +195,18 @@ const VALUE_FIELDS = [
   'refAttrName',
 ] as const;
 
+function checkValue(what: string, name: string, value: unknown, kind: AttributeKind): void {
+  checkArguments(what, { name: [name, kinds.text], kind: [kind, oneOf(...Object.keys(KINDS))] });
+  checkArgument(`${what} of kind ${kind}`, 'value', value, ACCEPTED[kind]);
+}
+
 /** A new attribute. */
 export function makeAttribute<K extends AttributeKind>(
   name: string,
   value: AttributeValues[K],
   kind: K,
 ): AttributeProto {
+  checkValue('makeAttribute', name, value, kind);
   const attribute: AttributeProto = { name, type: KINDS[kind] };
   WRITERS[kind](attribute, value);
   return attribute;
@@ -196,6 +219,7 @@ export function setAttribute<K extends AttributeKind>(
   value: AttributeValues[K],
   kind: K,
 ): void {
+  checkValue('setAttribute', name, value, kind);
   const attribute = getAttribute(node, name);
   if (attribute === undefined) {
     node.attribute.push(makeAttribute(name, value, kind));

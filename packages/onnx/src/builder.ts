@@ -1,4 +1,14 @@
 /** Builds models in code: for tests, examples and model definitions. Checks names, not operators. */
+import {
+  anyOf,
+  checkArguments,
+  checkOptions,
+  kinds,
+  listOf,
+  type OptionKinds,
+  optional,
+  recordOf,
+} from './arguments.ts';
 import { type AttributeValue, attributeOf } from './attribute-value.ts';
 import { DataType } from './data-type.ts';
 import { NameTable, numbered } from './edit/names.ts';
@@ -28,6 +38,22 @@ export interface NodeOptions {
   domain?: string;
 }
 
+const BUILDER_OPTIONS: OptionKinds<GraphBuilderOptions> = {
+  name: kinds.text,
+  opset: kinds.count,
+  irVersion: kinds.count,
+  producerName: kinds.text,
+  opsets: recordOf(kinds.count),
+};
+
+const NODE_OPTIONS: OptionKinds<NodeOptions> = {
+  name: kinds.text,
+  outputs: anyOf(kinds.count, listOf(kinds.text)),
+  domain: kinds.text,
+};
+
+const SIZES = listOf(anyOf(kinds.integer, kinds.text));
+
 const DEFAULT_OPSET = 17;
 
 export class GraphBuilder {
@@ -37,6 +63,7 @@ export class GraphBuilder {
   readonly #nodes = new NameTable();
 
   constructor(options: GraphBuilderOptions = {}) {
+    checkOptions('new GraphBuilder', options, BUILDER_OPTIONS);
     this.#options = options;
     this.#graph = {
       node: [],
@@ -52,6 +79,7 @@ export class GraphBuilder {
 
   /** Declares a graph input. A string is a symbolic size. Returns the name. */
   input(name: string, dims: readonly (number | string)[], elemType: number = DataType.FLOAT): string {
+    checkArguments('input', { name: [name, kinds.text], dims: [dims, SIZES], elemType: [elemType, kinds.count] });
     this.#claim(name);
     this.#graph.input.push({ name, type: tensorType(elemType, dims) });
     return name;
@@ -64,17 +92,25 @@ export class GraphBuilder {
     data: ArrayLike<number> | ((size: number) => ArrayLike<number>),
     elemType: number = DataType.FLOAT,
   ): string {
+    checkArguments('initializer', {
+      name: [name, kinds.text],
+      dims: [dims, listOf(kinds.count)],
+      data: [data, anyOf(kinds.callback, listOf(kinds.anything))],
+      elemType: [elemType, kinds.count],
+    });
     const size = dims.reduce((product, dim) => product * dim, 1);
     return this.tensor(makeTensor(name, elemType, dims, typeof data === 'function' ? data(size) : data));
   }
 
   /** Adds an int64 initializer; one-dimensional unless `dims` say otherwise. Returns the name. */
-  ints(name: string, values: readonly number[], dims: readonly number[] = [values.length]): string {
-    return this.tensor(makeTensor(name, DataType.INT64, dims, values));
+  ints(name: string, values: readonly number[], dims?: readonly number[]): string {
+    checkArguments('ints', { name: [name, kinds.text], values: [values, listOf(kinds.anything)] });
+    return this.tensor(makeTensor(name, DataType.INT64, dims ?? [values.length], values));
   }
 
   /** Adds a ready-made tensor as an initializer. Returns its name. */
   tensor(tensor: TensorProto): string {
+    checkArguments('tensor', { tensor: [tensor, kinds.tensor] });
     this.#claim(tensor.name ?? '');
     this.#graph.initializer.push(tensor);
     return tensor.name ?? '';
@@ -97,6 +133,12 @@ export class GraphBuilder {
     attributes: Readonly<Record<string, AttributeValue>> = {},
     options: NodeOptions = {},
   ): string[] {
+    checkArguments('node', {
+      opType: [opType, kinds.text],
+      inputs: [inputs, listOf(kinds.text)],
+      attributes: [attributes, kinds.object],
+    });
+    checkOptions('node', options, NODE_OPTIONS);
     const name = options.name ?? this.#nodes.fresh(opType, numbered);
     this.#nodes.claim(name);
     const output = outputNames(name, options.outputs ?? 1);
@@ -110,6 +152,7 @@ export class GraphBuilder {
 
   /** Declares a value as graph output; without dims its shape is left open. */
   output(name: string, dims?: readonly (number | string)[], elemType: number = DataType.FLOAT): void {
+    checkArguments('output', { name: [name, kinds.text], dims: [dims, optional(SIZES)] });
     this.#graph.output.push({ name, type: tensorType(elemType, dims) });
   }
 

@@ -15,19 +15,26 @@ export interface GraphRules {
 /** The names that are visible at one point: those defined so far in this graph, and those of the graphs around it. */
 export class Scope {
   readonly #outer: Scope | undefined;
-  readonly #definitions = new Map<string, string>();
+  readonly #definitions = new Map<string, string | NodeProto>();
 
   constructor(outer?: Scope) {
     this.#outer = outer;
   }
 
-  define(name: string, by: string): void {
+  /** @param by what it is, or the node that computes it */
+  define(name: string, by: string | NodeProto): void {
     this.#definitions.set(name, by);
   }
 
   /** What defines the name in this very graph. */
   definition(name: string): string | undefined {
-    return this.#definitions.get(name);
+    const by = this.#definitions.get(name);
+    return typeof by === 'object' ? `an output of node '${nodeLabel(by)}'` : by;
+  }
+
+  /** Whether this very graph defines the name. */
+  defines(name: string): boolean {
+    return this.#definitions.has(name);
   }
 
   has(name: string): boolean {
@@ -156,16 +163,15 @@ function failOrder(node: NodeProto, value: string, nodes: readonly NodeProto[], 
 function defineOutputs(node: NodeProto, scope: Scope, rules: GraphRules): void {
   for (const output of node.output) {
     if (output === '') continue;
-    const first = scope.definition(output);
-    if (first !== undefined) {
+    if (scope.defines(output)) {
       rules.fail('DUPLICATE_VALUE', 'A value is defined twice', {
         ...details(node, rules),
         value: output,
         expected: 'a name of its own',
-        actual: `the name of ${first}`,
+        actual: `the name of ${scope.definition(output)}`,
       });
     }
-    scope.define(output, `an output of node '${nodeLabel(node)}'`);
+    scope.define(output, node);
   }
 }
 

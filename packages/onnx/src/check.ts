@@ -2,6 +2,7 @@
  * Checks a model against the rules of the ONNX specification (docs/IR.md) that everything else here relies on:
  * versions, names, scopes, order, and the size of tensors. It knows no operator, and does not check types or shapes.
  */
+import { checkArguments, kinds } from './arguments.ts';
 import { checkGraph, checkNodes, type GraphRules, Scope } from './check-graph.ts';
 import { checkTensor } from './check-tensor.ts';
 import { type ErrorDetails, InvalidModelError } from './errors.ts';
@@ -20,6 +21,7 @@ const FIRST_IR_WITH_OPSETS = 3;
  * not at all; a cycle; nodes out of order; a tensor whose content does not fit its dims.
  */
 export function checkModel(model: Model): void {
+  checkArguments('checkModel', { model: [model, kinds.model] });
   const fail = failer(model.path);
   checkOpsetImports(model, fail);
   const graph = model.graph;

@@ -2,6 +2,7 @@
  * Copies messages. Knows no message in particular: everything that is an object or an array is copied, but for content
  * of tensors, which never changes and is shared.
  */
+import { checkArgument, kinds } from './arguments.ts';
 import type { ContentFields } from './proto.ts';
 
 /** Fields of TensorProto that hold content; no other message has fields of these names. */
@@ -35,6 +36,7 @@ export function cloneProto<T>(message: T): T {
 
 /** As `cloneProto`, one level deep: nested messages and lists are shared. The form to use instead of object spread. */
 export function shallowCloneProto<T extends { $unknowns?: Uint8Array[] }>(message: T): T {
+  checkArgument('shallowCloneProto', 'message', message, kinds.object);
   const copy = { ...message };
   if (message.$unknowns !== undefined) setUnknowns(copy, message.$unknowns);
   return copy;

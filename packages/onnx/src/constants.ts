@@ -1,4 +1,5 @@
 /** Constant tensors of a graph, whichever way they are stored: as initializers or as Constant nodes. */
+import { checkArgument, kinds } from './arguments.ts';
 import { getAttribute, makeAttribute } from './attributes.ts';
 import { DataType } from './data-type.ts';
 import { InvalidModelError } from './errors.ts';
@@ -26,6 +27,7 @@ const isConstant = (node: NodeProto): boolean =>
  * Undefined for strings, sparse values, references to a function's attribute, and other operators.
  */
 export function constantTensor(node: NodeProto): TensorProto | undefined {
+  checkArgument('constantTensor', 'node', node, kinds.node);
   if (!isConstant(node)) return undefined;
   for (const attribute of node.attribute) {
     const tensor = tensorOfAttribute(node.output[0] ?? '', attribute);
@@ -58,6 +60,7 @@ function tensorOfAttribute(name: string, a: AttributeProto): TensorProto | undef
  * place of any of them.
  */
 export function constantTensors(graph: GraphProto): Map<string, TensorProto> {
+  checkArgument('constantTensors', 'graph', graph, kinds.graph);
   const constants = new Map<string, TensorProto>();
   for (const tensor of graph.initializer) if (tensor.name !== undefined) constants.set(tensor.name, tensor);
   for (const node of graph.node) {
@@ -89,6 +92,7 @@ export function replaceConstants(graph: GraphProto, tensors: ReadonlyMap<string,
  * @throws InvalidModelError when the graph has no such constant.
  */
 export function replaceConstant(graph: GraphProto, name: string, tensor: TensorProto): void {
+  checkArgument('replaceConstant', 'graph', graph, kinds.graph);
   const at = graph.initializer.findIndex((candidate) => candidate.name === name);
   if (at >= 0) {
     tensor.name = name;

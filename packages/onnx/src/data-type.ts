@@ -58,7 +58,7 @@ const NAMES: readonly string[] = Object.keys(DataType);
 
 /** Name in ONNX spelling, e.g. `FLOAT16`; `DataType(99)` for a number ONNX does not define. */
 export function dataTypeName(dataType: number | undefined): string {
-  return NAMES[dataType ?? 0] ?? `DataType(${dataType})`;
+  return NAMES[dataType ?? 0] ?? `DataType(${String(dataType)})`;
 }
 
 /** Bits of one element: 32 for FLOAT, 4 for INT4. 0 for STRING, UNDEFINED and numbers that ONNX does not define. */

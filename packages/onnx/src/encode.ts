@@ -3,6 +3,7 @@
  * in one: whoever takes the chunks does, one by one.
  */
 
+import { checkArguments, kinds } from './arguments.ts';
 import { shallowCloneProto } from './clone.ts';
 import { concatenate, encodeMessageChunks, totalLength } from './codec.ts';
 import type { Content } from './content/stored-bytes.ts';
@@ -32,6 +33,7 @@ export interface EncodedModel {
  * @throws SaveError when it is larger than 2 GiB.
  */
 export function encodeModel(model: Model): Uint8Array {
+  checkArguments('encodeModel', { model: [model, kinds.model] });
   return concatenate(encodeEmbedded(model).model);
 }
 

@@ -19,10 +19,10 @@ export interface ErrorDetails {
 
 function where(d: ErrorDetails): string {
   const parts: string[] = [];
-  if (d.path !== undefined) parts.push(`file '${d.path}'`);
-  if (d.node !== undefined) parts.push(`node '${d.node}'`);
+  if (d.path !== undefined) parts.push(`file '${String(d.path)}'`);
+  if (d.node !== undefined) parts.push(`node '${String(d.node)}'`);
   if (d.operator !== undefined) parts.push(`operator ${d.operator}${d.opset === undefined ? '' : ` v${d.opset}`}`);
-  if (d.value !== undefined) parts.push(`value '${d.value}'`);
+  if (d.value !== undefined) parts.push(`value '${String(d.value)}'`);
   if (d.axis !== undefined) parts.push(`axis ${d.axis}`);
   return parts.length === 0 ? '' : ` (${parts.join(', ')})`;
 }
@@ -48,6 +48,8 @@ export class OnnxPruningError extends Error {
   }
 }
 
+/** An argument or option of another kind than a function takes, or an option that it does not have. */
+export class ArgumentError extends OnnxPruningError {}
 /** A file or byte array that is not a readable ONNX model. */
 export class ModelFileError extends OnnxPruningError {}
 /** Tensor content in another file that is missing, short or outside the model's folder. */

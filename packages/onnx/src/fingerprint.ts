@@ -3,6 +3,7 @@
  * tensor fields, inside or in a data file, the order of initializers) and what is only said about it (documentation,
  * metadata, declared shapes of intermediate values, producer) do not count.
  */
+import { checkArguments, kinds } from './arguments.ts';
 import { attributeType } from './attributes.ts';
 import { encodeMessage } from './codec.ts';
 import type { Bytes } from './content/bytes.ts';
@@ -32,6 +33,7 @@ export type FingerprintedModel = Pick<ModelProto, 'opsetImport' | 'functions' | 
  * @throws TensorError when the content of a tensor is in a file that was not loaded
  */
 export function fingerprint(model: FingerprintedModel): string {
+  checkArguments('fingerprint', { model: [model, kinds.modelMessage] });
   const hasher = new ModelHasher(sha256());
   hasher.model(model);
   return `sha256:${hasher.hex()}`;

@@ -2,6 +2,20 @@
  * What reads, edits and writes models in memory. Nothing here opens files, so that it runs in a browser, too; see index.ts for
  * the whole API.
  */
+export {
+  anyOf,
+  checkArgument,
+  checkArguments,
+  checkOptions,
+  instanceOf,
+  type Kind,
+  kinds,
+  listOf,
+  type OptionKinds,
+  oneOf,
+  optional,
+  recordOf,
+} from './arguments.ts';
 export type { AttributeValue } from './attribute-value.ts';
 export * from './attributes.ts';
 export * from './builder.ts';

@@ -1,5 +1,7 @@
 /** Reads and makes int64 values. protobufjs decodes them as Long objects; everything else here works with numbers. */
+
 import protobuf from 'protobufjs/light.js';
+import { ArgumentError } from './errors.ts';
 import type { Int64, Long } from './proto.ts';
 
 const HIGH = 2 ** 32;
@@ -9,6 +11,7 @@ export function toNumber(x: Int64 | bigint | undefined | null): number {
   if (x === undefined || x === null) return 0;
   if (typeof x === 'number') return x;
   if (typeof x === 'bigint') return Number(x);
+  if (typeof x !== 'object') throw notAnInteger(x);
   return (x.unsigned ? x.high >>> 0 : x.high) * HIGH + (x.low >>> 0);
 }
 
@@ -16,8 +19,14 @@ export function toNumber(x: Int64 | bigint | undefined | null): number {
 export function toBigInt(x: Int64 | bigint | undefined | null): bigint {
   if (x === undefined || x === null) return 0n;
   if (typeof x === 'bigint') return x;
-  if (typeof x === 'number') return BigInt(x);
+  if (typeof x === 'number' && Number.isInteger(x)) return BigInt(x);
+  if (typeof x !== 'object') throw notAnInteger(x);
+  if (typeof x.high !== 'number' || typeof x.low !== 'number') throw notAnInteger(x);
   return (BigInt(x.unsigned ? x.high >>> 0 : x.high) << 32n) | BigInt(x.low >>> 0);
+}
+
+function notAnInteger(x: unknown): ArgumentError {
+  return new ArgumentError('ARGUMENT', 'a value is no 64-bit integer', { actual: String(x) });
 }
 
 /** An int64 field with this value: a number where it is exact, else a Long. */

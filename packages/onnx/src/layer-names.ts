@@ -1,4 +1,5 @@
 /** Names of layers: what a node is called. Pure functions of the graph; nothing is stored. Finding is not done here. */
+import { ArgumentError } from './errors.ts';
 import type { GraphProto, NodeProto } from './proto.ts';
 
 /** The part before the last dot; empty when there is none. */
@@ -87,11 +88,17 @@ export function prefixOwners(graph: GraphProto, initializers: ReadonlySet<string
 
 /** Up to `count` names with the smallest edit distance, nearest first; ties in alphabetical order. */
 export function nearestNames(name: string, names: Iterable<string>, count = 3): string[] {
+  if (typeof name !== 'string' || typeof names?.[Symbol.iterator] !== 'function') throw notNames();
   return [...names]
     .map((candidate) => ({ candidate, distance: nameDistance(name, candidate) }))
     .sort((a, b) => a.distance - b.distance || (a.candidate < b.candidate ? -1 : 1))
     .slice(0, count)
     .map(({ candidate }) => candidate);
+}
+
+/** Checked by hand: the checks of arguments need this file. */
+function notNames(): ArgumentError {
+  return new ArgumentError('ARGUMENT', 'nearestNames takes a name and the names to search');
 }
 
 /** People often leave out or shorten the path before the last dot, so the last part alone counts as well. */

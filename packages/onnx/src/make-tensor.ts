@@ -1,4 +1,5 @@
 /** Makes tensors from numbers: the inverse of tensor-view.ts. */
+import { checkArguments, kinds, listOf } from './arguments.ts';
 import { bitsPerElement, byteLength, DataType, dataTypeName } from './data-type.ts';
 import { TensorError } from './errors.ts';
 import { saturated } from './int64.ts';
@@ -26,6 +27,12 @@ export function makeTensor(
   data: TensorData,
   options: MakeTensorOptions = {},
 ): TensorProto {
+  checkArguments('makeTensor', {
+    name: [name, kinds.text],
+    dataType: [dataType, kinds.count],
+    dims: [dims, listOf(kinds.count)],
+    data: [data, listOf(kinds.anything)],
+  });
   const size = dims.reduce((product, dim) => product * dim, 1);
   const rawData = options.raw === true ? rawBytes(data) : encodeElements(name, dataType, data);
   const complex = dataType === DataType.COMPLEX64 || dataType === DataType.COMPLEX128;

@@ -1,4 +1,5 @@
 /** The model as users hold it: a thin wrapper of the ModelProto, which stays the single source of truth. */
+import { checkArguments, kinds } from './arguments.ts';
 import { cloneProto } from './clone.ts';
 import { InvalidModelError } from './errors.ts';
 import { findLayer } from './find-layer.ts';
@@ -26,6 +27,7 @@ export class Model {
   readonly dataFiles: readonly string[];
 
   constructor(proto: ModelProto, path?: string, dataFiles: readonly string[] = []) {
+    checkArguments('new Model', { proto: [proto, kinds.object] });
     this.proto = proto;
     this.path = path;
     this.dataFiles = dataFiles;
@@ -51,6 +53,7 @@ export class Model {
    * @throws UnknownLayerError that suggests the nearest names; AmbiguousLayerError for a module with several layers.
    */
   layer(name: string): Layer {
+    checkArguments('model.layer', { name: [name, kinds.text] });
     const node = findLayer(this.graph, name);
     return { model: this, node, name: layerNames(this.graph).get(node) ?? name };
   }

@@ -3,6 +3,7 @@
  * copies all of it, this copies one block at a time through the same small buffer; content that lies in a file is read
  * into it, and is never in memory as a whole.
  */
+import { checkArguments, kinds } from './arguments.ts';
 import { asArray, type Numbers } from './content/bytes.ts';
 import { type Content, StoredBytes } from './content/stored-bytes.ts';
 import { DataType } from './data-type.ts';
@@ -21,6 +22,11 @@ export class NumberBlocks {
    * @throws TensorError as `readNumbers`
    */
   forEach(t: TensorProto, length: number, visit: (block: Numbers, from: number) => void): void {
+    checkArguments('forEach', {
+      tensor: [t, kinds.tensor],
+      length: [length, kinds.positive],
+      visit: [visit, kinds.callback],
+    });
     if (t.dataType === DataType.FLOAT) this.#forEachOfFloats(checkedContent(t), length, visit);
     else {
       const numbers = readNumbers(t);

@@ -2,6 +2,7 @@
  * Models as text for people and for inline snapshots: one line per node, shapes beside the weights. Same model, same
  * text. It is not a file format: there is no way back.
  */
+import { anyOf, checkArguments, checkOptions, kinds, type OptionKinds, oneOf } from './arguments.ts';
 import { attributeType } from './attributes.ts';
 import { AttributeType, DataType, dataTypeName } from './data-type.ts';
 import { toBigInt, toNumber } from './int64.ts';
@@ -22,6 +23,11 @@ export interface PrintOptions {
 }
 
 /** What printing a node needs to know around it. */
+const PRINT_OPTIONS: OptionKinds<PrintOptions> = {
+  weights: anyOf(oneOf('ints', 'none', 'hash'), kinds.count),
+  nodeNames: kinds.boolean,
+};
+
 interface Context {
   readonly options: PrintOptions;
   readonly tensors: ReadonlyMap<string, TensorProto>;
@@ -41,6 +47,8 @@ const HASH_LENGTH = 8;
  * An initializer is written at each use, with its type; attributes are in alphabetical order; `_` is an absent input.
  */
 export function printModel(model: Model | GraphProto, options: PrintOptions = {}): string {
+  checkArguments('printModel', { model: [model, anyOf(kinds.model, kinds.graph)] });
+  checkOptions('printModel', options, PRINT_OPTIONS);
   if (!(model instanceof Model)) return printGraph(model, { options, tensors: new Map(), indent: '' });
   const header = `ir ${toNumber(model.proto.irVersion)}, ${opsets(model)}`;
   const functions = model.proto.functions.map((f) => printFunction(f, options));

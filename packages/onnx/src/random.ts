@@ -1,4 +1,5 @@
 /** Seeded random numbers: same seed, same sequence on every machine. Nothing here is shared between callers. */
+import { checkArguments, kinds } from './arguments.ts';
 
 export interface Random {
   /** Uniform in [0, 1). */
@@ -14,6 +15,7 @@ export interface Random {
  * Method: mulberry32 (Tommy Ettinger, 2017) for uniforms, Box and Muller (1958) for normals.
  */
 export function createRandom(seed: number): Random {
+  checkArguments('createRandom', { seed: [seed, kinds.number] });
   // Looking up the global in every call is slow where tests run it in a context of their own.
   const { imul, sqrt, log, sin, cos, PI, floor } = Math;
   let state = seed >>> 0;

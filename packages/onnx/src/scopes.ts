@@ -2,6 +2,7 @@
  * Graphs and what is visible in them. A body of If, Loop or Scan sees the values of the graphs around it, so a name
  * alone does not say which value is meant: a name and the scope that defines it do.
  */
+import { checkArgument, kinds } from './arguments.ts';
 import type { GraphProto, ModelProto, NodeProto } from './proto.ts';
 import { definedNames, subgraphs } from './walk.ts';
 
@@ -41,6 +42,7 @@ export function* nestedScopes(graph: GraphProto, outer?: GraphScope, owner?: Nod
 
 /** All graphs of a model: the main graph with its bodies, and the training graphs, which see the main graph. */
 export function* scopesOf(model: ModelProto): Generator<GraphScope> {
+  checkArgument('scopesOf', 'model', model, kinds.modelMessage);
   let main: GraphScope | undefined;
   for (const scope of model.graph === undefined ? [] : nestedScopes(model.graph)) {
     main ??= scope;

@@ -2,6 +2,7 @@
  * Tensor content as numbers: typed arrays where JS has one, small views with `get(i)` where it has none.
  * Views share memory with the tensor when its bytes are in memory and aligned; their types leave out what would change them.
  */
+import { checkArgument, kinds } from './arguments.ts';
 import { asArray, type Bytes, type Numbers } from './content/bytes.ts';
 import { type Content, StoredBytes } from './content/stored-bytes.ts';
 import { bitsPerElement, byteLength, DataType, dataTypeName } from './data-type.ts';
@@ -65,6 +66,7 @@ const TYPED: ReadonlyMap<number, TypedConstructor> = new Map<number, TypedConstr
  * @throws TensorError for strings, unloaded external content, or content of the wrong size.
  */
 export function tensorView(t: TensorProto): TensorView {
+  checkArgument('tensorView', 'tensor', t, kinds.tensor);
   return viewOf(t);
 }
 
@@ -130,6 +132,7 @@ function patternReader(bytes: Bytes, bits: number): (i: number) => number {
  * @throws TensorError as `tensorView`, and for complex types.
  */
 export function readNumbers(t: TensorProto): Numbers {
+  checkArgument('readNumbers', 'tensor', t, kinds.tensor);
   if (t.dataType === DataType.COMPLEX64 || t.dataType === DataType.COMPLEX128) {
     throw new TensorError('TENSOR_NOT_REAL', 'A complex tensor cannot be read as real numbers', {
       value: t.name ?? '',
@@ -150,6 +153,7 @@ export function readNumbers(t: TensorProto): Numbers {
  * @throws TensorError for float, complex and string tensors.
  */
 export function readInts(t: TensorProto): number[] {
+  checkArgument('readInts', 'tensor', t, kinds.tensor);
   const isFloat = decoderOf(t.dataType ?? 0) !== undefined;
   const numbers =
     isFloat || t.dataType === DataType.FLOAT || t.dataType === DataType.DOUBLE ? undefined : readNumbers(t);

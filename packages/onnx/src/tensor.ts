@@ -2,6 +2,7 @@
  * Shape and content of a TensorProto, whatever field holds it. Content is handed out as little-endian bytes, as views
  * of the file where it can be, and never changes. What the bytes mean as numbers is the business of tensor-view.ts.
  */
+import { checkArgument, kinds } from './arguments.ts';
 import { shallowCloneProto } from './clone.ts';
 import { asArray, type Bytes } from './content/bytes.ts';
 import { type Content, forEachPiece, StoredBytes } from './content/stored-bytes.ts';
@@ -15,11 +16,13 @@ const EXTERNAL = 1;
 
 /** Sizes of the axes; empty for a scalar. */
 export function tensorDims(t: TensorProto): number[] {
+  checkArgument('tensorDims', 'tensor', t, kinds.tensor);
   return t.dims.map(toNumber);
 }
 
 /** Number of elements; 1 for a scalar. */
 export function tensorSize(t: TensorProto): number {
+  checkArgument('tensorSize', 'tensor', t, kinds.tensor);
   return t.dims.reduce<number>((size, dim) => size * toNumber(dim), 1);
 }
 
@@ -89,6 +92,7 @@ export function contentKey(t: TensorProto): object {
 
 /** internal: the content as it is kept, converted to bytes where a typed field holds it. */
 export function tensorContent(t: TensorProto): Content {
+  checkArgument('tensorBytes', 'tensor', t, kinds.tensor);
   if (t.rawData !== undefined && (t.rawData.length > 0 || typedContent(t) === undefined)) return t.rawData;
   if (isExternal(t)) {
     throw new TensorError('TENSOR_EXTERNAL', 'The content of a tensor lies in another file and was not loaded', {

@@ -1,8 +1,10 @@
 /** Visits parts of a model wherever they are nested: subgraphs in attributes, functions, training graphs. */
+import { checkArgument, kinds } from './arguments.ts';
 import type { AttributeProto, GraphProto, ModelProto, NodeProto, SparseTensorProto, TensorProto } from './proto.ts';
 
 /** Graphs directly in the attributes of a node (bodies of If, Loop, Scan). */
 export function subgraphs(node: NodeProto): GraphProto[] {
+  checkArgument('subgraphs', 'node', node, kinds.node);
   return node.attribute.flatMap((a) => (a.g === undefined ? (a.graphs ?? []) : [a.g, ...(a.graphs ?? [])]));
 }
 
@@ -25,6 +27,7 @@ export function usedNames(node: NodeProto): string[] {
 
 /** Values that a graph uses, at any depth, and does not define itself. */
 export function outerReferences(graph: GraphProto): string[] {
+  checkArgument('outerReferences', 'graph', graph, kinds.graph);
   const own = new Set(definedNames(graph));
   const used = [...graph.node.flatMap(usedNames), ...graph.output.map((value) => value.name ?? '')];
   return used.filter((name) => name !== '' && !own.has(name));
@@ -36,6 +39,7 @@ type Visit = (tensor: TensorProto, place: TensorPlace) => void;
 
 /** Calls `visit` for every tensor of the model, at any depth, in file order. */
 export function visitTensors(model: ModelProto, visit: Visit): void {
+  checkArgument('visitTensors', 'model', model, kinds.modelMessage);
   if (model.graph !== undefined) visitGraph(model.graph, visit);
   for (const training of model.trainingInfo) {
     if (training.initialization !== undefined) visitGraph(training.initialization, visit);

@@ -2,8 +2,16 @@
  * Numpy-style broadcasting, stated once for every operator that broadcasts: the shape of the result, and which axes
  * hold the same channels. It knows no operator by name.
  */
+import { checkArguments, type Kind, kinds, listOf, optional } from '@onnx-pruning/onnx';
 import { isKnown, sameDim } from './dims.ts';
 import type { Dim, EquationContext, InferContext, Term } from './record.ts';
+
+const SHAPES: Kind = listOf(optional({ expected: 'a list of sizes', accepts: Array.isArray }));
+
+const CONTEXT: Kind = {
+  expected: 'the context that equations are stated with',
+  accepts: (value) => kinds.object.accepts(value) && 'equal' in (value as object),
+};
 
 /** The size of `axis` counted from the right (0 is the last axis); undefined beyond the first axis. */
 function fromRight<T>(axes: readonly T[], axis: number): T | undefined {
@@ -30,6 +38,7 @@ function broadcastAxis(ctx: InferContext, sizes: readonly Dim[]): Dim {
  * Sizes that contradict are reported by `ctx.fail`.
  */
 export function broadcastDims(ctx: InferContext, dimsList: readonly (readonly Dim[] | undefined)[]): Dim[] | undefined {
+  checkArguments('broadcastDims', { ctx: [ctx, kinds.object], dimsList: [dimsList, SHAPES] });
   const known = dimsList.filter((dims) => dims !== undefined);
   if (known.length < dimsList.length) return undefined;
   const rank = Math.max(0, ...known.map((dims) => dims.length));
@@ -69,6 +78,7 @@ function equateOperand(ctx: EquationContext, input: number, term: Term | undefin
  * comes from elsewhere) is frozen as well.
  */
 export function equateBroadcast(ctx: EquationContext, inputs?: readonly number[], output = 0): void {
+  checkArguments('equateBroadcast', { ctx: [ctx, CONTEXT] });
   const out = ctx.out(output);
   const operands = inputs ?? ctx.inputs.map((_, index) => index);
   for (let axis = 0; axis < out.length; axis++) {

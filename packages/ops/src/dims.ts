@@ -6,7 +6,13 @@
  * `*` (`2*h*w`). What is not a monomial (`past + 1`) is one symbol in parentheses: nothing is ever known of its inside.
  * Symbols stand for sizes of non-empty tensors, that is for positive integers. This file knows no operators.
  */
+import { anyOf, checkArgument, type Kind, kinds, OnnxPruningError } from '@onnx-pruning/onnx';
 import type { Dim } from './record.ts';
+
+/** A size beyond what can be counted exactly (2^53): no tensor has it, so the model is damaged. */
+export class DimError extends OnnxPruningError {}
+
+const SIZES: Kind = { expected: 'a list of sizes', accepts: (value) => Array.isArray(value) };
 
 interface Monomial {
   readonly coefficient: number;
@@ -32,8 +38,11 @@ function topLevelFactors(text: string): string[] | undefined {
   return depth === 0 && factors.every((factor) => factor !== '') ? factors : undefined;
 }
 
+const SIZE = anyOf(kinds.number, kinds.text);
+
 function parse(dim: Dim): Monomial {
   if (typeof dim === 'number') return { coefficient: dim, symbols: [] };
+  checkArgument('arithmetic on sizes', 'dim', dim, SIZE);
   const signed = /^(-\d+)\*(.+)$/.exec(dim);
   const factors = topLevelFactors(signed ? signed[2]! : dim);
   if (factors === undefined) return { coefficient: 1, symbols: [`(${dim})`] };
@@ -54,9 +63,19 @@ function withoutParentheses(symbol: string): string {
 
 function format({ coefficient, symbols }: Monomial): Dim {
   if (symbols.length === 0 || coefficient === 0) return coefficient;
-  if (!Number.isSafeInteger(coefficient)) throw new RangeError(`coefficient ${coefficient} of ${symbols.join('*')}`);
+  if (!Number.isSafeInteger(coefficient)) throw notCountable(coefficient, symbols);
   if (coefficient !== 1) return [coefficient, ...symbols].join('*');
   return symbols.length === 1 ? withoutParentheses(symbols[0]!) : symbols.join('*');
+}
+
+function notCountable(coefficient: number, symbols: readonly string[]): DimError {
+  const size = [coefficient, ...symbols].join('*');
+  const isFraction = Math.abs(coefficient) <= Number.MAX_SAFE_INTEGER;
+  return new DimError('SIZE', isFraction ? 'a size is no whole number' : 'a size is larger than any tensor has', {
+    expected: isFraction ? 'a whole multiple of the symbol' : `at most ${Number.MAX_SAFE_INTEGER}`,
+    actual: size,
+    repair: 'The model is damaged, or its inputs were given wrong shapes: export it again, or give other shapes.',
+  });
 }
 
 /** Whether the size is known before the run. */
@@ -74,7 +93,7 @@ export function sameDim(a: Dim, b: Dim): boolean {
   return a === b || (typeof a === 'string' && typeof b === 'string' && canonicalDim(a) === canonicalDim(b));
 }
 
-/** The product of two sizes. A symbol can only be multiplied by an integer; anything else throws RangeError. */
+/** The product of two sizes. @throws DimError for a symbol times something else than an integer below 2^53 */
 export function mulDims(a: Dim, b: Dim): Dim {
   if (a === 1) return b;
   if (b === 1) return a;
@@ -102,9 +121,15 @@ export function divDims(a: Dim, b: Dim): Dim | undefined {
   return format({ coefficient: coefficient === 0 ? 0 : coefficient, symbols });
 }
 
-/** The number of elements of a tensor of these dimensions; 1 for a scalar. */
+/**
+ * The number of elements of a tensor of these dimensions; 1 for a scalar.
+ * @throws DimError for more than 2^53
+ */
 export function productOfDims(dims: readonly Dim[]): Dim {
-  return dims.reduce<Dim>(mulDims, 1);
+  checkArgument('productOfDims', 'dims', dims, SIZES);
+  const product = dims.reduce<Dim>(mulDims, 1);
+  if (typeof product === 'number' && !Number.isSafeInteger(product)) throw notCountable(product, []);
+  return product;
 }
 
 /** The sum of two sizes, or undefined when it is not a monomial (`h + 1`). */

@@ -1,9 +1,11 @@
 /** The public names of the operator package. */
+export { arityOf, arityProblem } from './arity.ts';
 export { broadcastDims, equateBroadcast } from './broadcast.ts';
 export {
   addDims,
   canonicalDim,
   compareDims,
+  DimError,
   divDims,
   isKnown,
   mulDims,
@@ -24,4 +26,4 @@ export { drawsRandomNumbers } from './randomness.ts';
 export * from './record.ts';
 export { DuplicateOperatorError, OperatorRegistry } from './registry.ts';
 export { standardOperators } from './standard.ts';
-export { isFloat } from './values.ts';
+export { isFloat, VALUE_LIMIT } from './values.ts';

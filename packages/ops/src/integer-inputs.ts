@@ -55,7 +55,8 @@ const tuples =
   (first: (node: NodeProto) => number): Rule =>
   (input, ctx) => {
     const length = input === 1 ? sizeOf(ctx, 1, -1) : undefined;
-    if (length === undefined) return undefined;
+    // More numbers than axes: no such positions.
+    if (length === undefined || length > (ctx.dims(0)?.length ?? 0)) return undefined;
     const sizes = Array.from({ length }, (_, i) => sizeOf(ctx, 0, first(ctx.node) + i));
     const ranges = sizes.flatMap((size): IntegerRange[] => (size === undefined ? [] : [[0, size]]));
     return ranges.length === length ? { ranges } : undefined;
@@ -85,10 +86,11 @@ const oneHot: Rule = (input, ctx) => (input === 0 ? all(0, ctx.value(1)?.[0]) : 
 const slice: Rule = (input, ctx) => {
   if (input !== 1 && input !== 2) return undefined;
   const count = sizeOf(ctx, input, 0);
+  if (count === undefined || count > (ctx.dims(0)?.length ?? 0)) return undefined;
   const given = (i: number): boolean => (ctx.node.input[i] ?? '') !== '';
-  const axes = given(3) ? ctx.value(3) : Array.from({ length: count ?? 0 }, (_, i) => i);
+  const axes = given(3) ? ctx.value(3) : Array.from({ length: count }, (_, i) => i);
   const steps = given(4) ? ctx.value(4) : [];
-  if (count === undefined || axes?.length !== count || !steps?.every((step) => step > 0)) return undefined;
+  if (axes?.length !== count || !steps?.every((step) => step > 0)) return undefined;
   const other = ctx.value(3 - input);
   const ranges = axes.map((axis, i): IntegerRange | undefined => {
     const size = sizeOf(ctx, 0, axis);

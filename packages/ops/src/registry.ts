@@ -2,7 +2,7 @@
  * Finds the one record that is right for a node, by domain, operator and opset. It never guesses: an operator or opset
  * without a record is undefined, and its axes are frozen by the engine. It knows no operator itself.
  */
-import { OnnxPruningError } from '@onnx-pruning/onnx';
+import { checkArgument, checkArguments, kinds, listOf, OnnxPruningError } from '@onnx-pruning/onnx';
 import type { OperatorRecord } from './record.ts';
 
 /** Two records claim the same operator at the same opset. */
@@ -25,12 +25,15 @@ export class OperatorRegistry {
   private readonly records = new Map<string, OperatorRecord[]>();
 
   /** @throws DuplicateOperatorError where two records cover the same opset of an operator. */
-  constructor(records: Iterable<OperatorRecord>) {
-    for (const record of records) this.add(record);
+  constructor(records: readonly OperatorRecord[]) {
+    checkArguments('new OperatorRegistry', { records: [records, listOf(kinds.object)] });
+    for (const record of records) this.#add(record);
   }
 
   /** The record for an operator at an opset of its domain; undefined when there is none. */
   find(domain: string, opType: string, opset: number): OperatorRecord | undefined {
+    checkArgument('find', 'domain', domain, kinds.text);
+    checkArgument('find', 'opType', opType, kinds.text);
     const candidates = this.records.get(keyOf(domain, opType));
     return candidates?.find(({ opsets }) => opsets[0] <= opset && opset <= opsets[1]);
   }
@@ -41,7 +44,7 @@ export class OperatorRegistry {
     return keys.flatMap((key) => [...this.records.get(key)!].sort((a, b) => a.opsets[0] - b.opsets[0]));
   }
 
-  private add(record: OperatorRecord): void {
+  #add(record: OperatorRecord): void {
     const key = keyOf(record.domain, record.opType);
     const others = this.records.get(key) ?? [];
     const clash = others.find((other) => overlap(other, record));

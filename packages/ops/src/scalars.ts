@@ -3,7 +3,7 @@
  * result is not known or would not be a size. Symbols stand for positive integers.
  */
 import { isInexactInteger } from '@onnx-pruning/onnx';
-import { addDims, compareDims, divDims, isKnown, mulDims, sameDim, subDims } from './dims.ts';
+import { addDims, compareDims, DimError, divDims, isKnown, mulDims, sameDim, subDims } from './dims.ts';
 import type { Dim } from './record.ts';
 
 /** An element as far as it is known. */
@@ -20,10 +20,20 @@ function mixesFraction(a: Dim, b: Dim): boolean {
 /** Beyond 2^53 a number may stand for several 64-bit integers, which the run would calculate with (and wrap around). */
 const isInexact = (dim: Element): boolean => isKnown(dim) && isInexactInteger(dim);
 
+/** What has no exact form is not known. */
+function exactly(fold: Fold, a: Dim, b: Dim): Element {
+  try {
+    return fold(a, b);
+  } catch (error) {
+    if (error instanceof DimError) return undefined;
+    throw error;
+  }
+}
+
 function guarded(fold: Fold): Fold {
   return (a, b) => {
     if (mixesFraction(a, b) || isInexact(a) || isInexact(b)) return undefined;
-    const result = fold(a, b);
+    const result = exactly(fold, a, b);
     return isInexact(result) ? undefined : result;
   };
 }
@@ -57,7 +67,9 @@ export const power: Fold = guarded((a, b) => (isKnown(a) && isKnown(b) ? a ** b 
 
 function order(a: Dim, b: Dim): number | undefined {
   if (isKnown(a) && isKnown(b)) return Math.sign(a - b);
-  return mixesFraction(a, b) ? undefined : compareDims(a, b);
+  return mixesFraction(a, b) || isInexact(a) || isInexact(b)
+    ? undefined
+    : (exactly(compareDims, a, b) as number | undefined);
 }
 
 export const minimum: Fold = (a, b) => {

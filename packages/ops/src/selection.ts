@@ -5,9 +5,10 @@
 import type { EquationContext, Term } from './record.ts';
 
 /** More separate runs than this are a permutation of data, not a choice of channels; such an axis is frozen. */
-const RUN_LIMIT = 4096;
+export const RUN_LIMIT = 4096;
 
-interface Run {
+/** Channels from `start` to below `end`. */
+export interface Run {
   readonly start: number;
   readonly end: number;
 }
@@ -38,10 +39,14 @@ function cutAxis(ctx: EquationContext, axis: Term, cuts: readonly number[]): Map
  * Undefined when there is nothing selected or the selection is too scattered to be stated.
  */
 export function selectChannels(ctx: EquationContext, axis: Term, indices: readonly number[]): Term | undefined {
+  return indices.length === 0 ? undefined : selectRuns(ctx, axis, runsOf(indices));
+}
+
+/** As `selectChannels`, of runs that are not empty, one after the other. */
+export function selectRuns(ctx: EquationContext, axis: Term, runs: readonly Run[]): Term | undefined {
   const size = Number(axis.size);
-  const runs = runsOf(indices);
-  if (indices.length === 0 || runs.length > RUN_LIMIT) return undefined;
-  if (runs.length === 1 && indices.length === size) return axis;
+  if (runs.length > RUN_LIMIT) return undefined;
+  if (runs.length === 1 && runs[0]!.start === 0 && runs[0]!.end === size) return axis;
   const cuts = [...new Set([0, size, ...runs.flatMap(({ start, end }) => [start, end])])].sort((a, b) => a - b);
   const pieces = cutAxis(ctx, axis, cuts);
   const position = new Map(cuts.map((cut, at) => [cut, at]));

@@ -3,7 +3,7 @@
  * Elements are row-major; an unknown element is undefined. It knows no operator.
  */
 import { DataType, readNumbers, tensorSize } from '@onnx-pruning/onnx';
-import { isKnown, productOfDims } from './dims.ts';
+import { isKnown } from './dims.ts';
 import type { Dim, NodeView, ValueInfo } from './record.ts';
 
 /** Tensors with more elements than this are weights or data, not shapes: their contents are not followed. */
@@ -20,8 +20,8 @@ export function knownDims(dims: readonly Dim[] | undefined): readonly number[] |
 /** The number of elements when it is known and small enough to follow the contents. */
 export function foldableSize(dims: readonly Dim[] | undefined): number | undefined {
   const known = knownDims(dims);
-  const size = known && (productOfDims(known) as number);
-  return size !== undefined && size <= VALUE_LIMIT ? size : undefined;
+  const size = known?.reduce((product, dim) => product * dim, 1);
+  return size !== undefined && size >= 0 && size <= VALUE_LIMIT ? size : undefined;
 }
 
 /** What is known of the contents of input `i`. */
@@ -46,11 +46,12 @@ export function hasInput(view: NodeView, i: number): boolean {
 
 /**
  * What is known of a 1-D input, element by element: all undefined when only its length is known, undefined when not
- * even that is.
+ * even that is, or when it is longer than shapes are.
  */
 export function elementsOf(view: NodeView, i: number): Elements | undefined {
   const length = view.inputs[i]?.dims?.[0];
-  return knownValue(view, i) ?? (isKnown(length) ? Array.from({ length }, () => undefined) : undefined);
+  const isShort = isKnown(length) && length >= 0 && length <= VALUE_LIMIT;
+  return knownValue(view, i) ?? (isShort ? Array.from({ length }, () => undefined) : undefined);
 }
 
 /** A result, with its contents where they are known and few. */

@@ -3,9 +3,11 @@
  * be compared (an output that is missing, of another shape or type) is a failed output with a reason.
  * It must not run models.
  */
-import { dataTypeName } from '@onnx-pruning/onnx';
+import { checkArguments, dataTypeName } from '@onnx-pruning/onnx';
 import {
+  checkRunOptions,
   elementCount,
+  MODEL_SOURCE,
   type ModelSource,
   type RunBothOptions,
   runBoth,
@@ -14,7 +16,7 @@ import {
   valueNumbers,
 } from '@onnx-pruning/runtime';
 import { SliceMaxima } from './slices.ts';
-import { type Tolerance, toleranceFor, unitOf } from './tolerance.ts';
+import { TOLERANCE, type Tolerance, toleranceFor, unitOf } from './tolerance.ts';
 
 export interface CompareOptions {
   /** Largest accepted `maxRel` of floating-point outputs; by default one that fits each data type. */
@@ -195,6 +197,9 @@ export async function compareModels(
   candidate: ModelSource,
   options: RunBothOptions & CompareOptions = {},
 ): Promise<Comparison> {
-  const results = await runBoth(reference, candidate, options);
+  checkArguments('compareModels', { reference: [reference, MODEL_SOURCE], candidate: [candidate, MODEL_SOURCE] });
+  checkRunOptions('compareModels', options, { tolerance: TOLERANCE });
+  const { tolerance: _, ...run } = options;
+  const results = await runBoth(reference, candidate, run);
   return compareOutputs(results.reference, results.candidate, options);
 }

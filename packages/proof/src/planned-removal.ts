@@ -21,7 +21,8 @@ export interface PlannedRemoval {
 }
 
 /** @throws PlanError when the plan was made for another model */
-export function plannedRemoval(original: Model, plan: Plan, options: PlanOptions = {}): PlannedRemoval {
+export function plannedRemoval(original: Model, plan: Plan, { customizedOperators }: PlanOptions = {}): PlannedRemoval {
+  const options = { customizedOperators };
   const model = original.clone();
   const graph = graphOfPlan(model, plan, options);
   graph.analysis.shapes.vectors.materialise(model);

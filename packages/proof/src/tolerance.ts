@@ -2,7 +2,7 @@
  * How far two results may lie apart and still count as the same computation, per data type. It must not know how a
  * difference is measured.
  */
-import { DataType } from '@onnx-pruning/onnx';
+import { anyOf, DataType, instanceOf, type Kind, kinds } from '@onnx-pruning/onnx';
 
 /**
  * Largest accepted difference, relative to the scale of the slice. Integers, booleans and
@@ -18,6 +18,9 @@ const RELATIVE_TOLERANCE: ReadonlyMap<number, number> = new Map<number, number>(
 
 /** One tolerance for every floating-point type, or one per ONNX data type number. */
 export type Tolerance = number | ReadonlyMap<number, number>;
+
+/** What a tolerance may be. */
+export const TOLERANCE: Kind = anyOf(kinds.number, instanceOf(Map, 'a Map of tolerances by data type'));
 
 /**
  * The tolerance that holds for an output of this data type: what was asked for, else this project's default, and

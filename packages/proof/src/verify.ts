@@ -4,11 +4,21 @@
  * in it. Two halves, since each sees what the other cannot: the file is compared bit for bit with what the plan says,
  * and both models are run and compared at all values around what was rewritten. It must not prune.
  */
-import { inferShapes, registryWith } from '@onnx-pruning/depgraph';
-import { type Model, OnnxPruningError } from '@onnx-pruning/onnx';
+
+import { BUILD_OPTIONS, inferShapes, registryWith } from '@onnx-pruning/depgraph';
+import {
+  checkArguments,
+  type Kind,
+  kinds,
+  type Model,
+  OnnxPruningError,
+  type OptionKinds,
+  oneOf,
+} from '@onnx-pruning/onnx';
 import type { Dim, OperatorRecord, ValueInfo } from '@onnx-pruning/ops';
 import type { Plan, PlanOptions } from '@onnx-pruning/pruning';
 import type { SessionOptions, TensorValues } from '@onnx-pruning/runtime';
+import { checkRunOptions } from '@onnx-pruning/runtime';
 import { checkpointsOf } from './checkpoints.ts';
 import type { CompareOptions, Comparison, OutputComparison } from './compare.ts';
 import { checkComputedWeights } from './computed-weights.ts';
@@ -19,6 +29,7 @@ import { checkFile } from './file-check.ts';
 import { noiseOf, withNoiseAsInput } from './noise.ts';
 import { type PlannedRemoval, plannedRemoval, withTypes } from './planned-removal.ts';
 import { referenceOf } from './reference-model.ts';
+import { TOLERANCE } from './tolerance.ts';
 import { checkWeights } from './weights.ts';
 
 /** A pruned model that does not compute what its original computes. */
@@ -31,6 +42,12 @@ export interface VerifyOptions extends SessionOptions, DrawOptions, CompareOptio
   /** Which halves of the proof run: both by default. With one alone the verdict says what that half sees. */
   readonly parts?: 'both' | 'file' | 'runs';
 }
+
+const VERIFY_OPTIONS: OptionKinds<CompareOptions & PlanOptions & Pick<VerifyOptions, 'parts'>> = {
+  tolerance: TOLERANCE,
+  customizedOperators: BUILD_OPTIONS.customizedOperators,
+  parts: oneOf('both', 'file', 'runs'),
+};
 
 export interface Verification extends Comparison {
   readonly verdict: Verdict;
@@ -62,6 +79,8 @@ export async function verify(
   plan: Plan,
   options: VerifyOptions = {},
 ): Promise<Verification> {
+  checkArguments('verify', { original: [original, kinds.model], pruned: [pruned, kinds.model] });
+  checkRunOptions('verify', options, VERIFY_OPTIONS);
   const { parts = 'both' } = options;
   const planned = plannedRemoval(original, plan, options);
   checkWeights(planned.graph);
@@ -179,10 +198,16 @@ function summary({ inFile, inexact, result, idle = [] }: Findings): Verification
 /** A check that found no difference, and could not have found every one. */
 export class InconclusiveError extends OnnxPruningError {}
 
+const VERIFICATION: Kind = {
+  expected: 'the result of verify',
+  accepts: (value) => kinds.object.accepts(value) && 'verdict' in (value as object),
+};
+
 /**
  * @throws EquivalenceError where `verify` found a difference, and InconclusiveError where its verdict is `inconclusive`
  */
 export function assertVerified(verification: Verification): void {
+  checkArguments('assertVerified', { verification: [verification, VERIFICATION] });
   const { verdict, reasons } = verification;
   if (verdict === 'holds') return;
   if (verdict === 'inconclusive') {

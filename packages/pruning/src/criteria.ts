@@ -1,7 +1,10 @@
 /** Further criteria built on group magnitude: network slimming, LAMP, geometric median, random. */
-import type { Group } from '@onnx-pruning/depgraph';
+import { GROUP, type Group } from '@onnx-pruning/depgraph';
 import {
+  checkArgument,
+  checkOptions,
   createRandom,
+  kinds,
   OnnxPruningError,
   type Random,
   readNumbers,
@@ -28,6 +31,7 @@ export class BNScaleImportance extends GroupMagnitudeImportance {
    * @throws CriterionError when the model has none at all
    */
   override score(group: Group): Float32Array | undefined {
+    checkArgument('score', 'group', group, GROUP);
     if (group.graph.layers.some((layer) => layer.spec.kind === 'batchnorm')) return super.score(group);
     throw new CriterionError(
       'NO_BATCHNORM',
@@ -87,11 +91,13 @@ export class RandomImportance {
   readonly #random: Random;
 
   constructor(options: { readonly seed?: number } = {}) {
+    checkOptions('RandomImportance', options, { seed: kinds.number });
     this.#random = createRandom(options.seed ?? 0);
   }
 
   /** One score in [0, 1) per root channel. */
   score(group: Group): Float32Array {
+    checkArgument('score', 'group', group, GROUP);
     return Float32Array.from(group.idxs, () => this.#random.next());
   }
 }

@@ -2,8 +2,10 @@
  * Importance criteria: one score per root channel of a group, lower scores are pruned first. Only data of the model is
  * read; nothing is pruned here.
  */
-import type { Group, GroupParameter } from '@onnx-pruning/depgraph';
+
+import { GROUP, type Group, type GroupParameter } from '@onnx-pruning/depgraph';
 import type { TensorProto } from '@onnx-pruning/onnx';
+import { checkArgument, checkOptions, kinds, listOf, type OptionKinds } from '@onnx-pruning/onnx';
 import { LAYER_KINDS, type LayerKind } from '@onnx-pruning/ops';
 import { ChannelNorms } from './channel-norms.ts';
 import { optionError } from './options.ts';
@@ -47,6 +49,14 @@ export interface MagnitudeOptions {
   readonly targetTypes?: readonly LayerKind[];
 }
 
+const MAGNITUDE_OPTIONS: OptionKinds<MagnitudeOptions> = {
+  p: kinds.anything,
+  groupReduction: kinds.anything,
+  normalizer: kinds.anything,
+  bias: kinds.boolean,
+  targetTypes: listOf(kinds.text),
+};
+
 const DEFAULT_TARGETS: readonly LayerKind[] = ['conv', 'convTranspose', 'linear', 'batchnorm', 'layernorm'];
 
 /** Positions of root channels by index along the root's axis. */
@@ -80,6 +90,7 @@ export class GroupMagnitudeImportance {
 
   /** @throws OptionError for a value that is not allowed */
   constructor(options: MagnitudeOptions = {}) {
+    checkOptions(new.target.name, options, MAGNITUDE_OPTIONS);
     this.p = options.p ?? 2;
     this.groupReduction = options.groupReduction ?? 'mean';
     this.normalizer = options.normalizer === undefined ? 'mean' : options.normalizer;
@@ -97,6 +108,7 @@ export class GroupMagnitudeImportance {
 
   /** One score per root channel, or undefined when no member is of a target type. */
   score(group: Group): Float32Array | undefined {
+    checkArgument('score', 'group', group, GROUP);
     const members = this.memberScores(group);
     if (members.length === 0) return undefined;
     const reduced = reduceMembers(members, group.idxs.length, this.groupReduction);

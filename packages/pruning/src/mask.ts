@@ -5,7 +5,9 @@
 import {
   type Bytes,
   bitsPerElement,
+  checkArguments,
   constantTensors,
+  kinds,
   type Model,
   replaceConstants,
   type TensorProto,
@@ -26,6 +28,7 @@ export function maskModel(
   keep: ReadonlySet<string> = new Set(),
   options: PlanOptions = {},
 ): Model {
+  checkArguments('maskModel', { original: [original, kinds.model] });
   const model = original.clone();
   // Layers of different groups get vectors of their own, under the names that the plan knows.
   graphOfPlan(model, plan, options).analysis.shapes.vectors.materialise(model);

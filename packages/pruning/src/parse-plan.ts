@@ -2,6 +2,7 @@
  * Plans from text. Checks what the engine relies on, so that a file that is no plan is refused with a word; the whole
  * format is stated by schema/plan.schema.json.
  */
+import { checkArguments, kinds } from '@onnx-pruning/onnx';
 import { type Plan, PlanError } from './plan.ts';
 
 /**
@@ -10,6 +11,7 @@ import { type Plan, PlanError } from './plan.ts';
  * @throws PlanError for text that is no JSON, no plan, or a plan of a version that does not exist
  */
 export function parsePlan(text: string): Plan {
+  checkArguments('parsePlan', { text: [text, kinds.text] });
   const plan = parseJson(text);
   if (!isRecord(plan)) throw notAPlan('', 'an object', plan);
   if (plan.version !== 1 && plan.version !== 2) {

@@ -4,10 +4,12 @@
  */
 import {
   type Analysis,
+  BUILD_OPTIONS,
   type BuildOptions,
   DependencyGraph,
   type DimTerm,
   forEachCell,
+  GRAPH,
   isRootLayer,
   KeptIndices,
   type LayerAxis,
@@ -19,9 +21,19 @@ import {
   numericSize,
   originalSize,
   partOf,
+  pickBuildOptions,
   removeChannels,
 } from '@onnx-pruning/depgraph';
-import { fingerprint, type Model, OnnxPruningError } from '@onnx-pruning/onnx';
+import {
+  checkArguments,
+  checkOptions,
+  fingerprint,
+  type Kind,
+  kinds,
+  type Model,
+  OnnxPruningError,
+  type OptionKinds,
+} from '@onnx-pruning/onnx';
 
 /** What happened to one initializer. */
 export interface InitializerChange {
@@ -75,6 +87,13 @@ export interface Plan {
 /** A plan that does not fit the model it is used on. */
 export class PlanError extends OnnxPruningError {}
 
+const APPLY_OPTIONS: OptionKinds<PlanOptions> = { customizedOperators: BUILD_OPTIONS.customizedOperators };
+
+const PLAN: Kind = {
+  expected: 'a plan, as createPlan and parsePlan give it',
+  accepts: (value) => kinds.object.accepts(value) && Array.isArray((value as Partial<Plan>).groups),
+};
+
 /** Indices that survive of the original channels, for any term of a pruned graph, once `pending` has been removed too. */
 function survivors(pending: LeafRemoval): KeptIndices {
   const kept = (leaf: Leaf): Int32Array | undefined => {
@@ -90,6 +109,7 @@ function survivors(pending: LeafRemoval): KeptIndices {
  * @param pending channels that count as removed although they are still there
  */
 export function createPlan(graph: DependencyGraph, reason = 'chosen by hand', pending: LeafRemoval = new Map()): Plan {
+  checkArguments('createPlan', { graph: [graph, GRAPH], reason: [reason, kinds.text] });
   const kept = survivors(pending);
   return {
     version: 2,
@@ -215,10 +235,15 @@ export function assertPlanFits(model: Model, plan: Plan): void {
  * @throws PlanError when the plan was made for another model
  */
 export function graphOfPlan(model: Model, plan: Plan, options: PlanOptions = {}): DependencyGraph {
+  checkArguments('a plan', { model: [model, kinds.model], plan: [plan, PLAN] });
   assertPlanFits(model, plan);
   // When plans of the first version were made, nothing of this was kept.
   const before = plan.version === 1 ? { pruneDistributions: true, pruneOverridable: true } : {};
-  return new DependencyGraph().buildDependency(model, { ...before, ...plan.graph, ...options });
+  return new DependencyGraph().buildDependency(model, {
+    ...before,
+    ...pickBuildOptions(plan.graph ?? {}),
+    ...(options.customizedOperators && { customizedOperators: options.customizedOperators }),
+  });
 }
 
 /**
@@ -255,6 +280,7 @@ export function keptLeaves(graph: DependencyGraph, plan: Plan): Map<Leaf, Int32A
  * @throws PlanError when the plan was made for another model
  */
 export function applyPlan(model: Model, plan: Plan, options: PlanOptions = {}): DependencyGraph {
+  checkOptions('applyPlan', options, APPLY_OPTIONS);
   const graph = graphOfPlan(model, plan, options);
   removeChannels(graph.analysis, keptLeaves(graph, plan));
   return graph;

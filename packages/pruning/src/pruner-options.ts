@@ -1,6 +1,13 @@
 /** Options of the pruners: names and defaults are Torch-Pruning's. This file checks them; it prunes nothing. */
 
-import type { BuildOptions, GroupSelection, LayerSelector } from '@onnx-pruning/depgraph';
+import {
+  BUILD_OPTIONS,
+  type BuildOptions,
+  type GroupSelection,
+  LAYERS,
+  type LayerSelector,
+} from '@onnx-pruning/depgraph';
+import { checkOptions, type Kind, kinds, listOf, type OptionKinds } from '@onnx-pruning/onnx';
 import type { Importance } from './importance.ts';
 import { checkBoolean, checkPositiveInteger, checkRange, optionError } from './options.ts';
 import { linearScheduler, type Scheduler } from './scheduler.ts';
@@ -56,6 +63,41 @@ export interface PrunerOptions extends BuildOptions {
   readonly rootOpTypes?: readonly string[];
 }
 
+const RATIOS: Kind = {
+  expected: 'ratios by layer, or pairs of layers and a ratio',
+  accepts: (value) =>
+    Array.isArray(value)
+      ? value.every((pair) => Array.isArray(pair) && pair.length === 2)
+      : kinds.object.accepts(value),
+};
+
+/** What the options may be; the values of those that are `anything` here are looked at below. */
+const PRUNER_OPTIONS: OptionKinds<PrunerOptions> = {
+  ...BUILD_OPTIONS,
+  groupSelection: kinds.anything,
+  pruneDistributions: kinds.anything,
+  pruneOverridable: kinds.anything,
+  importance: kinds.anything,
+  pruningRatio: kinds.anything,
+  pruningRatioDict: RATIOS,
+  maxPruningRatio: kinds.anything,
+  globalPruning: kinds.anything,
+  isomorphic: kinds.anything,
+  iterativeSteps: kinds.anything,
+  iterativePruningRatioScheduler: kinds.anything,
+  ignoredLayers: LAYERS,
+  ignoredInputs: LAYERS,
+  roundTo: kinds.anything,
+  targetParams: kinds.anything,
+  targetMacs: kinds.anything,
+  targetBytes: kinds.anything,
+  pruneNumHeads: kinds.anything,
+  pruneHeadDims: kinds.anything,
+  headPruningRatio: kinds.anything,
+  headPruningRatioDict: RATIOS,
+  rootOpTypes: listOf(kinds.text),
+};
+
 type Defaulted =
   | 'pruningRatio'
   | 'maxPruningRatio'
@@ -73,9 +115,10 @@ export type ResolvedOptions = PrunerOptions & Required<Pick<PrunerOptions, Defau
 
 /**
  * Fills in defaults.
- * @throws OptionError for a value that is not allowed
+ * @throws ArgumentError for an option that does not exist or is of another kind; OptionError for a value that is not allowed
  */
 export function resolveOptions(options: PrunerOptions): ResolvedOptions {
+  checkOptions('the pruner', options, PRUNER_OPTIONS);
   const { importance } = options;
   if (typeof importance !== 'function' && typeof importance?.score !== 'function') {
     throw optionError('importance', importance, 'a function of a group, or an object with a method score(group)');

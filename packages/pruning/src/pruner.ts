@@ -15,9 +15,19 @@ import {
   numericSize,
   type PrunableLayer,
   type PruningFunction,
+  pickBuildOptions,
   removalOf,
 } from '@onnx-pruning/depgraph';
-import type { Layer, Model } from '@onnx-pruning/onnx';
+import {
+  anyOf,
+  checkArguments,
+  checkOptions,
+  type Kind,
+  kinds,
+  type Layer,
+  listOf,
+  type Model,
+} from '@onnx-pruning/onnx';
 import { type BudgetResult, meetBudget } from './budget.ts';
 import { scoreGroup } from './importance.ts';
 import { checkRange, optionError } from './options.ts';
@@ -32,6 +42,9 @@ interface LayerRatio {
   readonly scope: string;
   readonly ratios: readonly number[];
 }
+
+/** The range of the share is looked at where it is used. */
+const SHARE_OR_CHANNELS: Kind = anyOf(kinds.anyNumber, listOf(kinds.anyNumber));
 
 /** Prunes a model to a ratio, in one or several steps. */
 export class BasePruner {
@@ -57,8 +70,9 @@ export class BasePruner {
    * LayerError for a name that only nodes without channels of their own have
    */
   constructor(model: Model, options: PrunerOptions) {
+    checkArguments('the pruner', { model: [model, kinds.model], options: [options, kinds.object] });
     this.options = resolveOptions(options);
-    this.graph = new DependencyGraph().buildDependency(model, this.options);
+    this.graph = new DependencyGraph().buildDependency(model, pickBuildOptions(this.options));
     const { pruningRatio, iterativeSteps, iterativePruningRatioScheduler: schedule } = this.options;
     this.#ratios = schedule(pruningRatio, iterativeSteps);
     this.#checkRootOpTypes();
@@ -107,6 +121,7 @@ export class BasePruner {
   step(): StepSummary;
   step(options: { readonly interactive: true }): Generator<Group>;
   step(options: { readonly interactive?: boolean } = {}): Generator<Group> | StepSummary {
+    checkOptions('step', options, { interactive: kinds.boolean });
     if (options.interactive) {
       this.#step++;
       return this.#groupsOf(this.#choose());
@@ -154,6 +169,7 @@ export class BasePruner {
    * @throws OptionError for a ratio outside [0, 1); LayerError for indices that do not exist
    */
   pruneWidth(layer: Layer | string, fn: PruningFunction, ratioOrIdxs: number | readonly number[]): void {
+    checkArguments('pruneWidth', { ratioOrIdxs: [ratioOrIdxs, SHARE_OR_CHANNELS] });
     if (typeof ratioOrIdxs !== 'number') {
       this.graph.getPruningGroup(layer, fn, ratioOrIdxs).prune();
       return;

@@ -7,6 +7,8 @@ import {
   type Analysis,
   type DependencyGraph,
   emptiedAxis,
+  GRAPH,
+  GROUP,
   type Group,
   KeptIndices,
   type LeafRemoval,
@@ -15,12 +17,26 @@ import {
   removalOf,
   termOf,
 } from '@onnx-pruning/depgraph';
-import { constantTensors, type Model, OnnxPruningError, replaceConstant, type TensorProto } from '@onnx-pruning/onnx';
+import {
+  checkArguments,
+  constantTensors,
+  type Kind,
+  listOf,
+  type Model,
+  OnnxPruningError,
+  replaceConstant,
+  type TensorProto,
+} from '@onnx-pruning/onnx';
 import { maskTensor } from './mask.ts';
 import { createPlan, initializerChanges, type Plan } from './plan.ts';
 
 /** A mask that cannot be taken back or made permanent. */
 export class SoftPruningError extends OnnxPruningError {}
+
+const ITERABLE: Kind = {
+  expected: 'a list of groups',
+  accepts: (value) => typeof value === 'object' && value !== null && Symbol.iterator in value,
+};
 
 /**
  * Masks the channels of some groups: their slices of weights and biases become zero, in place. Running statistics stay,
@@ -38,7 +54,9 @@ export class SoftPruningError extends OnnxPruningError {}
  * else soft.restore();
  */
 export function softPrune(graph: DependencyGraph, groups: Iterable<Group>): SoftPruning {
+  checkArguments('softPrune', { graph: [graph, GRAPH], groups: [groups, ITERABLE] });
   const chosen = [...groups];
+  checkArguments('softPrune', { groups: [chosen, listOf(GROUP)] });
   for (const group of chosen) group.assertFresh();
   const removal = removalOf(chosen.map((group) => group.cells));
   const refused = emptiedAxis(graph.analysis, removal);

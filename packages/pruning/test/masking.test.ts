@@ -81,6 +81,7 @@ describe('maskModel', () => {
   it('works on the bits of packed 4-bit weights', () => {
     // Nine elements of 4 bits: the middle row of a 3 x 3 matrix lies in parts of bytes 1 and 2.
     const b = new GraphBuilder({ opset: 21 });
+    b.output(b.input('x', [1]));
     b.tensor(makeTensor('conv1.weight', DataType.INT4, [3, 3], [1, 2, 3, 4, 5, 6, 7, -1, -2]));
     const model = b.build();
     const plan = {

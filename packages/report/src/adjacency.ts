@@ -4,7 +4,8 @@
  */
 
 import type { DependencyGraph, Group, Side } from '@onnx-pruning/depgraph';
-import { edgesOf, verticesOf } from '@onnx-pruning/depgraph';
+import { edgesOf, GRAPH, GROUP, verticesOf } from '@onnx-pruning/depgraph';
+import { checkArguments, checkOptions, kinds, listOf, type OptionKinds } from '@onnx-pruning/onnx';
 import { colourOf, groupColour, leafColours, NO_GROUP } from './colours.ts';
 
 export interface AdjacencyOptions {
@@ -17,6 +18,12 @@ export interface AdjacencyOptions {
 }
 
 /** One line of the drawing for each name and side. */
+const ADJACENCY_OPTIONS: OptionKinds<AdjacencyOptions> = {
+  groups: listOf(GROUP),
+  title: kinds.text,
+  cellSize: kinds.number,
+};
+
 interface Axis {
   readonly names: readonly string[];
   at(name: string, side: Side): number;
@@ -37,6 +44,8 @@ interface Patch {
  * @returns an SVG document
  */
 export function drawDependencyGraph(graph: DependencyGraph, options: AdjacencyOptions = {}): string {
+  checkArguments('drawDependencyGraph', { graph: [graph, GRAPH] });
+  checkOptions('drawDependencyGraph', options, ADJACENCY_OPTIONS);
   const colours = leafColours(options.groups ?? [...graph.getAllGroups()]);
   const vertices = verticesOf(graph.analysis);
   const edges = edgesOf(graph.analysis, vertices);
@@ -63,6 +72,8 @@ export function drawDependencyGraph(graph: DependencyGraph, options: AdjacencyOp
  * @returns an SVG document
  */
 export function drawGroups(graph: DependencyGraph, options: AdjacencyOptions = {}): string {
+  checkArguments('drawGroups', { graph: [graph, GRAPH] });
+  checkOptions('drawGroups', options, ADJACENCY_OPTIONS);
   const groups = options.groups ?? [...graph.getAllGroups()];
   const position = new Map(graph.model.graph.node.map((node, i) => [node, i]));
   const layers = [...graph.layers].sort((a, b) => position.get(a.node)! - position.get(b.node)!);

@@ -8,6 +8,8 @@ import {
   channelsOn,
   type Edge,
   edgesOf,
+  GRAPH,
+  GROUP,
   type LayerAxis,
   leavesOf,
   numericSize,
@@ -15,6 +17,7 @@ import {
   type Vertex,
   verticesOf,
 } from '@onnx-pruning/depgraph';
+import { checkArguments, checkOptions, listOf, type OptionKinds, oneOf } from '@onnx-pruning/onnx';
 import { colourOf, groupColour, type LeafColours, leafColours, SEVERAL_GROUPS } from './colours.ts';
 
 export interface DotOptions {
@@ -24,6 +27,8 @@ export interface DotOptions {
   readonly direction?: 'TB' | 'LR';
 }
 
+const DOT_OPTIONS: OptionKinds<DotOptions> = { groups: listOf(GROUP), direction: oneOf('TB', 'LR') };
+
 type Attributes = Readonly<Record<string, string | number>>;
 
 /**
@@ -32,6 +37,8 @@ type Attributes = Readonly<Record<string, string | number>>;
  * colour, channels that are not offered are light grey, and a value with channels of several groups is dark grey.
  */
 export function dependencyGraphToDot(graph: DependencyGraph, options: DotOptions = {}): string {
+  checkArguments('dependencyGraphToDot', { graph: [graph, GRAPH] });
+  checkOptions('dependencyGraphToDot', options, DOT_OPTIONS);
   const colours = leafColours(options.groups ?? [...graph.getAllGroups()]);
   const vertices = verticesOf(graph.analysis);
   const edges = edgesOf(graph.analysis, vertices);
@@ -84,6 +91,8 @@ function drawEdge(edge: Edge, colours: LeafColours): string {
  * stands in the group of its inputs and in that of its outputs.
  */
 export function groupsToDot(graph: DependencyGraph, options: DotOptions = {}): string {
+  checkArguments('groupsToDot', { graph: [graph, GRAPH] });
+  checkOptions('groupsToDot', options, DOT_OPTIONS);
   const groups = options.groups ?? [...graph.getAllGroups()];
   return digraph('groups', options, groups.flatMap(drawGroup));
 }

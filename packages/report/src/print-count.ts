@@ -1,16 +1,24 @@
 /** Prints what a model cost before and after pruning, layer by layer, as text for a terminal or a log. Counts nothing. */
+
 import type { LayerCount, LayerWiseCount } from '@onnx-pruning/cost';
+import { checkArguments, type Kind, kinds } from '@onnx-pruning/onnx';
 
 const HEAD = ['layer', 'operator', 'MACs', 'after', 'left', 'params', 'after', 'left'] as const;
 
 /** Columns that stand left; numbers stand right. */
 const NAMES = 2;
 
+const COUNT: Kind = {
+  expected: 'the result of countOpsAndParams with layerWise: true',
+  accepts: (value) => kinds.object.accepts(value) && Array.isArray((value as Partial<LayerWiseCount>).layers),
+};
+
 /**
  * A table of layers in graph order with a line of totals: what each one cost, what it costs now, and how much of it is
  * left. A layer that only one of the two has shows a dash on the other side.
  */
 export function printCount(before: LayerWiseCount, after: LayerWiseCount): string {
+  checkArguments('printCount', { before: [before, COUNT], after: [after, COUNT] });
   const now = new Map(after.layers.map((layer) => [layer.name, layer]));
   const was = new Set(before.layers.map((layer) => layer.name));
   const rows = [

@@ -3,11 +3,12 @@ import {
   channelReasons,
   type DependencyGraph,
   type FixedReason,
+  GRAPH,
   leavesOf,
   type PrunableLayer,
   placeOf,
 } from '@onnx-pruning/depgraph';
-import { tensorSize } from '@onnx-pruning/onnx';
+import { checkArguments, kinds, listOf, tensorSize } from '@onnx-pruning/onnx';
 
 /** Layers whose output channels stay, or some of them, for one reason. */
 export interface Refusal {
@@ -24,6 +25,7 @@ export interface Refusal {
 
 /** What may not be pruned, most layers first. Layers that merely follow others (normalizations, ...) are left out. */
 export function refusalsOf(graph: DependencyGraph): Refusal[] {
+  checkArguments('refusalsOf', { graph: [graph, GRAPH] });
   const refusals = new RefusalList();
   for (const layer of graph.layers) {
     if (!ownsChannels(layer)) continue;
@@ -92,6 +94,7 @@ function sizeOfTensor(graph: DependencyGraph, name: string): number {
  * said once.
  */
 export function showRefusals(refusals: readonly Refusal[], limit: number): string[] {
+  checkArguments('showRefusals', { refusals: [refusals, listOf(kinds.object)], limit: [limit, kinds.count] });
   const byReason = new Map<string, Refusal[]>();
   for (const refusal of refusals) byReason.set(refusal.reason, [...(byReason.get(refusal.reason) ?? []), refusal]);
   const lines = [...byReason].slice(0, limit).map(([reason, same]) => {

@@ -2,11 +2,15 @@
  * Importance by what channels do on data: activations are measured in onnxruntime on calibration inputs, and a group is
  * scored by those of its channels. Prunes nothing.
  */
+
 import {
   type Analysis,
+  BUILD_OPTIONS,
   type BuildOptions,
   DependencyGraph,
   type DimTerm,
+  GRAPH,
+  GROUP,
   type Group,
   indexPairs,
   KeptIndices,
@@ -14,6 +18,7 @@ import {
   originalSize,
 } from '@onnx-pruning/depgraph';
 import type { Model } from '@onnx-pruning/onnx';
+import { checkArgument, checkArguments, kinds, type OptionKinds } from '@onnx-pruning/onnx';
 import {
   CriterionError,
   channelPositions,
@@ -31,6 +36,7 @@ import { type Batches, observe } from './observe.ts';
 import { NotFiniteError, type Observer } from './observer.ts';
 import { observers } from './observers.ts';
 import type { SessionOptions } from './ort.ts';
+import { checkRunOptions } from './run-options.ts';
 
 export interface ActivationImportanceOptions
   extends SessionOptions,
@@ -85,6 +91,10 @@ export class ActivationImportance {
     measured: ReadonlyMap<string, Float64Array>,
     options: Required<CriterionOptions>,
   ) {
+    checkArguments('new ActivationImportance (await ActivationImportance.measure makes one)', {
+      graph: [graph, GRAPH],
+      options: [options, kinds.object],
+    });
     this.#graph = graph;
     this.#measured = measured;
     this.statistic = options.statistic;
@@ -106,12 +116,17 @@ export class ActivationImportance {
     inputs: Batches,
     options: ActivationImportanceOptions = {},
   ): Promise<ActivationImportance> {
-    const criterion = checkOptions(options);
-    const graph = new DependencyGraph().buildDependency(model.clone(), options);
+    checkArguments('ActivationImportance.measure', { model: [model, kinds.model] });
+    checkRunOptions('ActivationImportance.measure', options, FURTHER);
+    const criterion = criterionOf(options);
+    const { statistic, groupReduction, normalizer, inputShapes, customizedOperators, ...run } = options;
+    const graph = new DependencyGraph().buildDependency(model.clone(), { inputShapes, customizedOperators });
     const points = new MeasuringPoints(graph).all();
     const observer = STATISTICS[criterion.statistic];
-    const byPoint = Object.fromEntries(points.map((point) => [pointKey(point), observer(point.value, point)]));
-    const measured = await observeActivations(graph.model, inputs, byPoint, options);
+    const byPoint = Object.fromEntries(
+      points.map((point) => [pointKey(point), observer(point.value, { axis: point.axis })]),
+    );
+    const measured = await observeActivations(graph.model, inputs, byPoint, run);
     return new ActivationImportance(graph, new Map(Object.entries(measured)), criterion);
   }
 
@@ -123,6 +138,7 @@ export class ActivationImportance {
    * @throws CriterionError when the activations were measured on another model, or before other pruning: measure again
    */
   score(group: Group): Float32Array | undefined {
+    checkArgument('score', 'group', group, GROUP);
     this.#assertCurrent(group.graph);
     let points = this.#points.get(group.graph.analysis);
     if (!points) {
@@ -184,9 +200,18 @@ export class ActivationImportance {
   }
 }
 
+/** Options besides those of the run; whether the criterion has such values is asked below. */
+const FURTHER: OptionKinds<CriterionOptions & Pick<BuildOptions, 'inputShapes' | 'customizedOperators'>> = {
+  statistic: kinds.anything,
+  groupReduction: kinds.anything,
+  normalizer: kinds.anything,
+  inputShapes: BUILD_OPTIONS.inputShapes,
+  customizedOperators: BUILD_OPTIONS.customizedOperators,
+};
+
 type CriterionOptions = Pick<ActivationImportanceOptions, 'statistic' | 'groupReduction' | 'normalizer'>;
 
-function checkOptions({
+function criterionOf({
   statistic = 'meanAbs',
   groupReduction = 'mean',
   normalizer = 'mean',

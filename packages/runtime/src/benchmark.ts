@@ -2,10 +2,13 @@
  * Times models against each other. Runs are interleaved (A B A B ...) and compared pair by pair, so that what slows the
  * machine down for a moment slows down both. It must not judge what the models compute.
  */
+
+import { checkArguments, type Kind, kinds } from '@onnx-pruning/onnx';
 import { deviceName } from './device.ts';
 import { type RandomInputOptions, randomFeeds } from './inputs.ts';
 import type { ModelSource } from './model-source.ts';
 import type { SessionOptions } from './ort.ts';
+import { checkRunOptions, MODEL_SOURCE } from './run-options.ts';
 import { createSession, type Session } from './session.ts';
 import { isSteady, pairedRatios, type Quartiles, quartiles, type Summary, summarize } from './stats.ts';
 import type { TensorValues } from './values.ts';
@@ -59,6 +62,16 @@ export interface BenchmarkResult {
   readonly models: readonly ModelTiming[];
 }
 
+const CONTENDERS: Kind = {
+  expected: 'a list of at least one { name, model }',
+  accepts: (value) => Array.isArray(value) && value.length > 0 && value.every(isContender),
+};
+
+function isContender(value: unknown): boolean {
+  const { name, model } = (value ?? {}) as Partial<BenchmarkModel>;
+  return kinds.text.accepts(name) && MODEL_SOURCE.accepts(model);
+}
+
 interface Contender {
   readonly name: string;
   readonly session: Session;
@@ -72,16 +85,16 @@ interface Contender {
  * it. Between runs the threads of a session stop spinning, so that one model's idle threads do not slow down the next.
  *
  * @param models the first is the one that the others are compared with
- * @throws RangeError for no models or no runs; FeedError, SessionError and ExecutionProviderError as `createSession`
+ * @throws ArgumentError for no models or no runs; FeedError, SessionError and ExecutionProviderError as `createSession`
  * and `randomInputs` do
  */
 export async function benchmark(
   models: readonly BenchmarkModel[],
   options: BenchmarkOptions = {},
 ): Promise<BenchmarkResult> {
+  checkArguments('benchmark', { models: [models, CONTENDERS] });
+  checkRunOptions('benchmark', options);
   const { warmup = 5, runs = 30, executionProvider = 'cpu', threads } = options;
-  if (models.length === 0) throw new RangeError('a benchmark needs at least one model');
-  if (!(runs >= 1) || !(warmup >= 1)) throw new RangeError('a benchmark needs at least one run and one warm-up run');
   const contenders: Contender[] = [];
   try {
     for (const { name, model } of models) {

@@ -2,7 +2,16 @@
  * Gram matrices of activations: everything that least-squares fits need of data. The products are MatMul nodes beside
  * the model, so that activations never leave onnxruntime; only the sum over batches is kept here, in float64.
  */
-import { DataType, type GraphEditor, makeTensor } from '@onnx-pruning/onnx';
+import {
+  checkArguments,
+  checkOptions,
+  DataType,
+  type GraphEditor,
+  kinds,
+  makeTensor,
+  type OptionKinds,
+  oneOf,
+} from '@onnx-pruning/onnx';
 import { assertFinite, type Fold, ObserveError, type Observer } from './observer.ts';
 import { type TensorValue, valueNumbers } from './values.ts';
 
@@ -25,11 +34,19 @@ export interface GramOptions {
   readonly precision?: 'float32' | 'float64';
 }
 
+const GRAM_OPTIONS: OptionKinds<GramOptions> = {
+  axis: kinds.integer,
+  with: kinds.object,
+  precision: oneOf('float32', 'float64'),
+};
+
 /**
  * X'X over all positions of a value, or X'Y with another: for a convolution's [N, C, H, W] along axis 1, X has N H W
  * rows and C columns. Any rank and type of number; needs opset 11.
  */
 export function gramMatrix(value: string, options: GramOptions = {}): Observer<GramMatrix> {
+  checkArguments('gramMatrix', { value: [value, kinds.text] });
+  checkOptions('gramMatrix', options, GRAM_OPTIONS);
   const { axis = 1, precision = 'float32' } = options;
   const elemType = precision === 'float64' ? DataType.DOUBLE : DataType.FLOAT;
   return {

@@ -26,6 +26,7 @@ export {
   listExecutionProviders,
 } from './providers.ts';
 export * from './run-both.ts';
+export { checkRunOptions, MODEL_SOURCE } from './run-options.ts';
 export { createSession, type Session, withSession } from './session.ts';
 export * from './stats.ts';
 export {

@@ -2,11 +2,16 @@
  * Makes up input values for a model: seeded, typed and shaped as its inputs are declared. It must not guess sizes:
  * only the batch has a default.
  */
+
 import {
+  anyOf,
+  checkArguments,
   createRandom,
   DataType,
   type Dimension,
   dataTypeName,
+  kinds,
+  listOf,
   Model,
   type Random,
   toNumber,
@@ -19,6 +24,7 @@ import { indexRanges } from './index-ranges.ts';
 import { type DimOptions, resolveDims } from './input-dims.ts';
 import { drawIntegers } from './integer-draws.ts';
 import type { ModelSource } from './model-source.ts';
+import { checkRunOptions } from './run-options.ts';
 import { elementCount, isCarried, makeValue, type TensorValue } from './values.ts';
 
 export interface RandomInputOptions extends DimOptions {
@@ -45,6 +51,8 @@ export function randomInputs(
   model: Model | readonly ValueInfo[],
   options: RandomInputOptions = {},
 ): Record<string, TensorValue> {
+  checkArguments('randomInputs', { model: [model, anyOf(kinds.model, listOf(kinds.object))] });
+  checkRunOptions('randomInputs', options);
   const inputs = isDeclaration(model) ? model : modelInputs(model);
   for (const name of Object.keys(options.ranges ?? {})) {
     if (!inputs.some((input) => input.name === name)) throw unknownInput(name, inputs);

@@ -2,17 +2,19 @@
  * Measures how much memory it takes to load and run a model in onnxruntime. The measured model lives in a process of its
  * own; this one must not add to the figure.
  */
+
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { loadModel, Model } from '@onnx-pruning/onnx';
+import { checkArguments, loadModel, Model } from '@onnx-pruning/onnx';
 import { messageOf, SessionError } from './errors.ts';
 import { type RandomInputOptions, randomInputs } from './inputs.ts';
 import { type ModelSource, prepareModel } from './model-source.ts';
 import { ortSessionOptions, type SessionOptions } from './ort.ts';
 import { missingProvider, onnxruntimeNodePath, providerError } from './providers.ts';
+import { checkRunOptions, MODEL_SOURCE } from './run-options.ts';
 import { elementCount, type TensorValues, toOrtTensor } from './values.ts';
 
 /** Resident memory of a process that does nothing but load onnxruntime, load the model and run it. */
@@ -56,6 +58,8 @@ export async function measureMemory(
   model: ModelSource,
   options: SessionOptions & RandomInputOptions = {},
 ): Promise<MemoryUse> {
+  checkArguments('measureMemory', { model: [model, MODEL_SOURCE] });
+  checkRunOptions('measureMemory', options);
   const missing = missingProvider(options.executionProvider ?? 'cpu');
   if (missing !== undefined) throw await providerError(options.executionProvider ?? 'cpu', missing);
   const feeds = randomInputs(model instanceof Model ? model : await loadModel(model), options);

@@ -2,12 +2,14 @@
  * Runs a model over batches and folds what passes at values of its graph. Only the folds are kept, so there may be any
  * number of batches. It must not know what is observed: observers do.
  */
-import { GraphEditor, type Model, nearestNames } from '@onnx-pruning/onnx';
+
+import { checkArguments, GraphEditor, type Kind, kinds, type Model, nearestNames, recordOf } from '@onnx-pruning/onnx';
 import { FeedError } from './errors.ts';
 import { checkFeeds } from './feeds.ts';
 import { modelInputs } from './inputs.ts';
 import { type Fold, ObserveError, type Observer } from './observer.ts';
 import type { SessionOptions } from './ort.ts';
+import { checkRunOptions } from './run-options.ts';
 import { type Session, withSession } from './session.ts';
 import type { TensorValues } from './values.ts';
 
@@ -53,6 +55,12 @@ export async function observe<O extends Readonly<Record<string, Observer<unknown
   observers: O,
   options: ObserveOptions = {},
 ): Promise<Observed<O>> {
+  checkArguments('observe', {
+    model: [model, kinds.model],
+    batches: [batches, BATCHES],
+    observers: [observers, recordOf(OBSERVER)],
+  });
+  checkRunOptions('observe', options);
   const instrumented = instrument(model, Object.values(observers));
   const folds = Object.values(observers).map((observer) => observer.begin());
   const run = new Run(instrumented, folds, batches, options);
@@ -61,6 +69,17 @@ export async function observe<O extends Readonly<Record<string, Observer<unknown
   const results = Object.keys(observers).map((key, i) => [key, folds[i]!.result()]);
   return Object.fromEntries(results) as Observed<O>;
 }
+
+const BATCHES: Kind = {
+  expected: 'feeds, one batch after the other (an iterable, or an asynchronous one)',
+  accepts: (value) =>
+    typeof value === 'object' && value !== null && (Symbol.iterator in value || Symbol.asyncIterator in value),
+};
+
+const OBSERVER: Kind = {
+  expected: 'an observer, such as observers.mean(value)',
+  accepts: (value) => kinds.object.accepts(value) && ['value', 'begin'].every((part) => part in (value as object)),
+};
 
 interface Instrumented {
   readonly model: Model;

@@ -1,4 +1,5 @@
 /** The observers that come with the project. */
+import { checkArguments, checkOptions, kinds } from '@onnx-pruning/onnx';
 import { CHANNEL_STATISTICS, type ChannelStatistics } from './channel-statistics.ts';
 import { gramMatrix } from './gram.ts';
 import { assertFinite, type Fold, ObserveError, type Observer } from './observer.ts';
@@ -13,7 +14,11 @@ type Statistic = (value: string, options?: StatisticOptions) => Observer<Float64
 
 const statistic =
   (make: (channels: number) => ChannelStatistics): Statistic =>
-  (value, { axis } = {}) => ({ value, begin: () => new StatisticFold(value, axis, make) });
+  (value, options = {}) => {
+    checkArguments('an observer', { value: [value, kinds.text] });
+    checkOptions('an observer', options, { axis: kinds.integer });
+    return { value, begin: () => new StatisticFold(value, options.axis, make) };
+  };
 
 /**
  * Statistics of a value, with x running over all elements (of each index along `axis`) in all batches, summed in

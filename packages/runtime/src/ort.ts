@@ -8,7 +8,7 @@ import type { PreparedModel } from './model-source.ts';
 import { fromOrtTensor, type TensorValues, toOrtTensor } from './values.ts';
 
 export const CPU = 'cpu';
-const LOG_LEVELS = ['verbose', 'info', 'warning', 'error', 'fatal'] as const;
+export const LOG_LEVELS = ['verbose', 'info', 'warning', 'error', 'fatal'] as const;
 
 export interface SessionOptions {
   /** `cpu` (the default), `cuda`, ...: see `availableExecutionProviders`. */

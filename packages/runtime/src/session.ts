@@ -2,10 +2,11 @@
  * Sessions of onnxruntime on an execution provider that was asked for and on no other. The one place that calls
  * onnxruntime; it must not decide what a result means.
  */
+
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DataType, Model } from '@onnx-pruning/onnx';
+import { checkArguments, DataType, kinds, Model } from '@onnx-pruning/onnx';
 import type { InferenceSession } from 'onnxruntime-node';
 import { messageOf, SessionError } from './errors.ts';
 import { checkFeeds, type ValueInfo } from './feeds.ts';
@@ -14,6 +15,7 @@ import { type ModelSource, type PreparedModel, prepareModel } from './model-sour
 import { CPU, openOrt, profileOrt, runOrt, type SessionOptions } from './ort.ts';
 import { assertOnDevice, type NodePlacement, readPlacement } from './placement.ts';
 import { missingProvider, providerError } from './providers.ts';
+import { checkRunOptions, MODEL_SOURCE } from './run-options.ts';
 import { dataTypeOfOrt, type TensorValues } from './values.ts';
 
 /** internal: part of onnxruntime's message when a node of the model has no kernel on the execution provider. */
@@ -49,6 +51,8 @@ export interface Session {
  * @throws SessionError when onnxruntime does not accept the model
  */
 export async function createSession(model: ModelSource, options: SessionOptions = {}): Promise<Session> {
+  checkArguments('createSession', { model: [model, MODEL_SOURCE] });
+  checkRunOptions('createSession', options);
   const provider = options.executionProvider ?? CPU;
   const missing = missingProvider(provider);
   if (missing !== undefined) throw await providerError(provider, missing);
@@ -69,6 +73,7 @@ export async function withSession<T>(
   options: SessionOptions,
   use: (session: Session) => Promise<T>,
 ): Promise<T> {
+  checkArguments('withSession', { use: [use, kinds.callback] });
   const session = await createSession(model, options);
   try {
     return await use(session);

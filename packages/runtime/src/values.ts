@@ -2,7 +2,17 @@
  * Tensor values that go into and come out of a session, in ONNX's terms. Everything outside this package sees these and
  * never onnxruntime's own tensors. It must not know about sessions.
  */
-import { byteLength, DataType, dataTypeName, makeTensor, readNumbers, tensorBytes } from '@onnx-pruning/onnx';
+import {
+  byteLength,
+  checkArguments,
+  DataType,
+  dataTypeName,
+  kinds,
+  listOf,
+  makeTensor,
+  readNumbers,
+  tensorBytes,
+} from '@onnx-pruning/onnx';
 import { Tensor } from 'onnxruntime-node';
 import { FeedError } from './errors.ts';
 
@@ -75,6 +85,11 @@ export function makeValue(
   dims: readonly number[],
   elements: ArrayLike<number> | BigInt64Array | readonly string[],
 ): TensorValue {
+  checkArguments('makeValue', {
+    dataType: [dataType, kinds.count],
+    dims: [dims, listOf(kinds.count)],
+    elements: [elements, listOf(kinds.anything)],
+  });
   const carrier = carrierOf(dataType);
   if (elements.length !== elementCount(dims)) {
     throw new FeedError('FEED_SIZE', `a ${dataTypeName(dataType)} value has the wrong number of elements`, {

@@ -1,4 +1,5 @@
 /** What a dependency graph can be told about its model, and about the groups that are wanted. */
+import { anyOf, type Kind, kinds, listOf, type OptionKinds, oneOf, recordOf } from '@onnx-pruning/onnx';
 import type { OperatorRecord } from '@onnx-pruning/ops';
 import type { ChannelGroups } from '../analysis/analysis.ts';
 import type { UnwrappedParameter } from '../layers/layers.ts';
@@ -37,6 +38,48 @@ export interface BuildOptions {
    */
   readonly pruneOverridable?: boolean;
 }
+
+const OPERATOR_RECORD: Kind = {
+  expected: 'a record of an operator',
+  accepts: (value) => kinds.object.accepts(value) && ['infer', 'equations'].every((part) => part in (value as object)),
+};
+
+const LAYER: Kind = anyOf(kinds.text, { ...kinds.object, expected: 'a layer' });
+
+/** Lists of layers, by name or as such. */
+export const LAYERS: Kind = listOf(LAYER);
+
+/** What the options above may be. */
+export const BUILD_OPTIONS: OptionKinds<BuildOptions> = {
+  inputShapes: recordOf(anyOf(kinds.count, listOf(anyOf(kinds.count, kinds.text)))),
+  exampleInputs: recordOf({
+    expected: 'an object with dims',
+    accepts: (value) => kinds.object.accepts(value) && listOf(kinds.count).accepts((value as { dims?: unknown }).dims),
+  }),
+  customizedOperators: listOf(OPERATOR_RECORD),
+  unwrappedParameters: listOf(kinds.object),
+  inChannelGroups: recordOf(kinds.positive),
+  outChannelGroups: recordOf(kinds.positive),
+  groupSelection: oneOf('same', 'independent'),
+  numHeads: recordOf(kinds.positive),
+  pruneDistributions: kinds.boolean,
+  pruneOverridable: kinds.boolean,
+};
+
+const BUILD_OPTION_NAMES = Object.keys(BUILD_OPTIONS) as (keyof BuildOptions)[];
+
+/** The options of a graph among those of something that builds one. */
+export function pickBuildOptions(options: BuildOptions): BuildOptions {
+  return Object.fromEntries(
+    BUILD_OPTION_NAMES.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]),
+  );
+}
+
+/** What the options of `getAllGroups` may be. */
+export const ALL_GROUPS_OPTIONS: OptionKinds<AllGroupsOptions> = {
+  ignoredLayers: LAYERS,
+  rootOpTypes: listOf(kinds.text),
+};
 
 export type GroupSelection = 'same' | 'independent';
 

@@ -4,11 +4,19 @@
  */
 import type { Graph } from '@dagrejs/graphlib';
 import {
+  checkArguments,
+  checkModel,
+  checkOptions,
   type FingerprintedModel,
   fingerprint,
+  instanceOf,
+  type Kind,
+  kinds,
   type Layer,
+  listOf,
   type Model,
   type NodeProto,
+  oneOf,
   type TensorProto,
 } from '@onnx-pruning/onnx';
 import { type Analysis, analyse } from '../analysis/analysis.ts';
@@ -19,10 +27,17 @@ import { removeChannels } from '../rewrite/rewrite.ts';
 import { registryWith } from '../shapes/customized.ts';
 import type { Consumption } from '../terms/consumption.ts';
 import { type DimTerm, type Leaf, leavesOf, numericSize, someLeaf } from '../terms/term.ts';
-import { type AllGroupsOptions, type BuildOptions, channelGroupsOf } from './build-options.ts';
+import {
+  ALL_GROUPS_OPTIONS,
+  type AllGroupsOptions,
+  BUILD_OPTIONS,
+  type BuildOptions,
+  channelGroupsOf,
+  LAYERS,
+} from './build-options.ts';
 import { dependencyGraphOf } from './dependency-view.ts';
 import { explainLayer, explainNode } from './explain.ts';
-import { Group, type GroupOwner } from './group.ts';
+import { GROUP, Group, type GroupOwner } from './group.ts';
 import type { PruningFunction } from './pruning-function.ts';
 import {
   axisIndices,
@@ -42,6 +57,23 @@ import { Carriers, type Traversal, traverse } from './traversal.ts';
  * layer's channel axes of that side, where it is not the first.
  */
 export type HistoryEntry = readonly [layer: string, isOut: boolean, idxs: readonly number[], part?: number];
+
+const CHANNELS: Kind = listOf(kinds.anyNumber);
+
+const PRUNING_FUNCTION: Kind = {
+  expected: 'a pruning function, such as pruneConvOutChannels',
+  accepts: (value) => kinds.callback.accepts(value) && Array.isArray((value as Partial<PruningFunction>).kinds),
+};
+
+const AXIS: Kind = {
+  expected: 'one side of a layer (group.root)',
+  accepts: (value) => kinds.object.accepts(value) && 'term' in (value as object),
+};
+
+const HISTORY: Kind = listOf({
+  expected: 'an entry [layer, isOut, idxs]',
+  accepts: (value) => Array.isArray(value) && kinds.text.accepts(value[0]) && CHANNELS.accepts(value[2]),
+});
 
 const ROOT_KINDS: ReadonlySet<string> = new Set([
   'conv',
@@ -70,9 +102,13 @@ export class DependencyGraph implements GroupOwner {
 
   /**
    * Analyses the model. It is not changed and not copied: pruning a group edits it in place.
-   * @throws ShapeError where the model contradicts an operator's specification
+   * @throws InvalidModelError where the model breaks a rule that checkModel checks; ShapeError where it contradicts an
+   * operator's specification
    */
   buildDependency(model: Model, options: BuildOptions = {}): this {
+    checkArguments('buildDependency', { model: [model, kinds.model] });
+    checkOptions('buildDependency', options, BUILD_OPTIONS);
+    checkModel(model);
     const shapes: Record<string, readonly (number | string)[] | number> = { ...options.inputShapes };
     for (const [name, { dims }] of Object.entries(options.exampleInputs ?? {})) shapes[name] = dims;
     const registry = registryWith(options.customizedOperators ?? []);
@@ -163,6 +199,7 @@ export class DependencyGraph implements GroupOwner {
 
   /** Channels of one side of a layer now. */
   channelsOf(layer: LayerSelector, side: 'out' | 'in'): number {
+    checkArguments('channelsOf', { side: [side, oneOf('out', 'in')] });
     return numericSize(sideOf(this.prunableLayer(layer), side).term);
   }
 
@@ -172,11 +209,13 @@ export class DependencyGraph implements GroupOwner {
    * @throws LayerError for a layer of another kind, an index out of range or given twice, or a channel that may not change
    */
   getPruningGroup(layer: LayerSelector, pruningFn: PruningFunction, idxs: readonly number[]): Group {
+    checkArguments('getPruningGroup', { pruningFn: [pruningFn, PRUNING_FUNCTION], idxs: [idxs, CHANNELS] });
     return this.groupOf(axisOf(this.prunableLayer(layer), pruningFn), idxs);
   }
 
   /** The group of all channels of one side of a layer that may change. */
   getFullGroup(layer: LayerSelector, pruningFn: PruningFunction): Group {
+    checkArguments('getFullGroup', { pruningFn: [pruningFn, PRUNING_FUNCTION] });
     const root = axisOf(this.prunableLayer(layer), pruningFn);
     const leaves = [...primaryLeaves(root.term)];
     if (leaves.length === 0) throw fixedLayer(root);
@@ -188,6 +227,7 @@ export class DependencyGraph implements GroupOwner {
    * @throws LayerError where the history is of another model
    */
   loadPruningHistory(history: readonly HistoryEntry[]): void {
+    checkArguments('loadPruningHistory', { history: [history, HISTORY] });
     for (const [name, isOut, idxs, part] of history) {
       this.groupOf(sideOf(this.prunableLayer(name), isOut ? 'out' : 'in', part), idxs).prune();
     }
@@ -195,16 +235,19 @@ export class DependencyGraph implements GroupOwner {
 
   /** The group of channels `idxs` of one side of a layer. */
   groupOf(root: LayerAxis, idxs: readonly number[]): Group {
+    checkArguments('groupOf', { root: [root, AXIS], idxs: [idxs, CHANNELS] });
     return this.groupOfCells(root, cellsAt(root, idxs));
   }
 
   /** The group of channels of leaves, seen from one side of a layer that holds them. */
   groupOfCells(root: LayerAxis, cells: RemovedCells): Group {
+    checkArguments('groupOfCells', { root: [root, AXIS], cells: [cells, instanceOf(Map, 'channels by leaf')] });
     return new Group(this, root, axisIndices(root.term, cells), cells);
   }
 
   /** Whether every axis that the group touches keeps at least one channel. */
   checkPruningGroup(group: Group): boolean {
+    checkArguments('checkPruningGroup', { group: [group, GROUP] });
     group.assertFresh();
     return emptiedAxis(this.analysis, removalOf([group.cells])) === undefined;
   }
@@ -214,6 +257,7 @@ export class DependencyGraph implements GroupOwner {
    * Every free dimension is in exactly one group. Groups may be pruned while iterating.
    */
   *getAllGroups(options: AllGroupsOptions = {}): Generator<Group> {
+    checkOptions('getAllGroups', options, ALL_GROUPS_OPTIONS);
     const ignored = this.#selected(options.ignoredLayers);
     const visited = new Set<Leaf>();
     for (const layer of this.layers) {
@@ -243,6 +287,7 @@ export class DependencyGraph implements GroupOwner {
    * heads. In grouped-query attention key-value heads and the query heads of each are two dimensions, and both are here.
    */
   *getHeadGroups(options: Pick<AllGroupsOptions, 'ignoredLayers'> = {}): Generator<Group> {
+    checkOptions('getHeadGroups', options, { ignoredLayers: LAYERS });
     const ignored = this.#selected(options.ignoredLayers);
     this.#outer ??= outerLeaves(this.layers);
     for (const leaf of this.#outer) {
@@ -289,6 +334,7 @@ export class DependencyGraph implements GroupOwner {
 
   /** Prunes several groups at once: every tensor is copied once. */
   pruneGroups(groups: readonly Group[]): void {
+    checkArguments('pruneGroups', { groups: [groups, listOf(GROUP)] });
     for (const group of groups) group.assertFresh();
     this.analysis.weights.takeAll();
     const removal = removalOf(groups.map((group) => group.cells));
@@ -359,6 +405,7 @@ export class DependencyGraph implements GroupOwner {
 
   /** How pruning a root reaches the other layers that hold its channels. */
   traversalFrom(root: LayerAxis, leaves: ReadonlySet<Leaf>): Traversal {
+    checkArguments('traversalFrom', { root: [root, AXIS], leaves: [leaves, instanceOf(Set, 'a set of leaves')] });
     this.#carriers ??= new Carriers(this.analysis);
     return traverse(this.#carriers, root, leaves);
   }

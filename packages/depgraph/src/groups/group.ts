@@ -2,7 +2,9 @@
  * A group: channels of a root layer and every parameter index that must go with them. A view over the solved terms in
  * the vocabulary of Torch-Pruning; it removes nothing itself.
  */
+
 import type { Layer, Model, TensorProto } from '@onnx-pruning/onnx';
+import { checkArguments, instanceOf, type Kind, kinds, listOf, optional } from '@onnx-pruning/onnx';
 import { type Analysis, mixingsOf } from '../analysis/analysis.ts';
 import { type LayerAxis, LayerError, type ParameterAxis, type PrunableLayer } from '../layers/layers.ts';
 import { nodeLabel } from '../shapes/node-view.ts';
@@ -64,6 +66,8 @@ export interface GroupOwner {
   traversalFrom(root: LayerAxis, leaves: ReadonlySet<Leaf>): Traversal;
 }
 
+const CELLS = instanceOf(Map, 'channels by leaf; ask a DependencyGraph for groups');
+
 /** Coupled channels, from the point of view of one root layer. */
 export class Group {
   readonly graph: GroupOwner;
@@ -77,6 +81,7 @@ export class Group {
   #traversal: Traversal | undefined;
 
   constructor(graph: GroupOwner, root: LayerAxis, idxs: Int32Array, cells: RemovedCells) {
+    checkArguments('new Group', { graph: [graph, kinds.object], root: [root, kinds.object], cells: [cells, CELLS] });
     this.graph = graph;
     this.root = root;
     this.idxs = idxs;
@@ -133,6 +138,7 @@ export class Group {
    * @throws LayerError for indices out of range, duplicates, or a layer left without channels
    */
   prune(idxs?: readonly number[]): void {
+    checkArguments('prune', { idxs: [idxs, optional(listOf(kinds.anyNumber))] });
     this.assertFresh();
     if (idxs) this.graph.groupOf(this.root, idxs).prune();
     else this.graph.pruneGroups([this]);
@@ -227,3 +233,6 @@ class Member implements GroupItem {
     return this.#first.rootIdxs;
   }
 }
+
+/** What functions of a group take. */
+export const GROUP: Kind = instanceOf(Group, 'a group, as getPruningGroup and getAllGroups give it');

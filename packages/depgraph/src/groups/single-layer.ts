@@ -3,11 +3,15 @@
  * nothing around it that would couple or fix its channels; tensors and the node are the model's own.
  */
 import {
+  checkArguments,
   constantTensor,
   DataType,
   GraphEditor,
   type GraphProto,
+  type Kind,
+  kinds,
   type Layer,
+  listOf,
   Model,
   type NodeProto,
   replaceConstants,
@@ -23,6 +27,11 @@ import { inferNode, inferShapes, opsetOf, ShapeError, SymbolSource } from '../sh
 import { cellsAt, emptiedAxis, removalOf } from './selection.ts';
 
 /** A node that no longer fits its neighbours. */
+const LAYER: Kind = {
+  expected: 'a layer, as model.layer(name) gives it',
+  accepts: (value) => kinds.object.accepts(value) && ['model', 'node'].every((part) => part in (value as object)),
+};
+
 export interface BrokenNode {
   readonly layer: string;
   readonly operator: string;
@@ -38,6 +47,7 @@ export interface BrokenNode {
  * @throws LayerError for a layer of another kind, or indices out of range, twice, or all
  */
 export function pruneLayerAlone(layer: Layer, fn: PruningTarget, idxs: readonly number[]): Layer {
+  checkArguments(fn.name, { layer: [layer, LAYER], idxs: [idxs, listOf(kinds.anyNumber)] });
   const { model } = layer;
   const alone = isolate(layer);
   const analysis = analyse(alone, new OperatorRegistry(standardOperators), {}, { open: true });
@@ -161,6 +171,7 @@ function ranked(values: ReadonlyMap<string, ValueInfo>, name: string): ValueInfo
  * no longer fit. Empty when everything fits.
  */
 export function findBrokenNodes(model: Model): BrokenNode[] {
+  checkArguments('findBrokenNodes', { model: [model, kinds.model] });
   const names = new Map(model.layers().map((layer) => [layer.node, layer.name]));
   const broken: BrokenNode[] = [];
   walk(model, (node, error) => {

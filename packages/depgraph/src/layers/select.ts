@@ -4,8 +4,11 @@
  */
 import {
   ambiguousLayer,
+  checkArgument,
   howNameFits,
   isPattern,
+  type Kind,
+  kinds,
   type Layer,
   listNames,
   type Model,
@@ -32,6 +35,19 @@ export interface LayerMatch {
 
 /** Layers that take the channels they are given: they are meant only where a selector names them themselves. */
 const FOLLOWING: ReadonlySet<LayerKind> = new Set(['batchnorm', 'layernorm', 'groupnorm', 'instancenorm', 'prelu']);
+
+const SELECTOR: Kind = {
+  expected: 'the name of a layer, or a layer as model.layer(name) gives it',
+  accepts: (value) => typeof value === 'string' || (kinds.object.accepts(value) && 'node' in (value as object)),
+};
+
+function ofAnotherModel({ name, node }: Layer): LayerError {
+  return new LayerError('LAYER_OF_OTHER_MODEL', `the layer '${name}' belongs to another model`, {
+    node: name,
+    operator: node.opType,
+    repair: 'Take the layer from the model that is pruned (a clone has layers of its own), or give its name.',
+  });
+}
 
 /** Finds the layers of one analysed model. The index of names is built when it is first needed. */
 export class LayerSelection {
@@ -72,6 +88,7 @@ export class LayerSelection {
    * @throws UnknownLayerError where nothing has such a name; LayerError where only nodes without channels of their own have
    */
   match(selector: LayerSelector): LayerMatch[] {
+    checkArgument('a selection of layers', 'layer', selector, SELECTOR);
     if (typeof selector !== 'string') return [{ layer: this.#handedOver(selector), name: selector.name }];
     const exact = this.#index.exact(selector);
     const direct = this.#meant(exact, selector);
@@ -91,6 +108,7 @@ export class LayerSelection {
    * @throws AmbiguousLayerError where it means several; as `match` otherwise
    */
   one(selector: LayerSelector): PrunableLayer {
+    checkArgument('a selection of layers', 'layer', selector, SELECTOR);
     if (typeof selector !== 'string') return this.#prunable(selector);
     const named = this.#byName.get(selector);
     if (named) return named;
@@ -120,7 +138,7 @@ export class LayerSelection {
     if (named && named.node === base.node) return named;
     const found = this.#byNode.get(base.node);
     if (found) return found;
-    throw notALayer(base);
+    throw base.model === this.#model ? notALayer(base) : ofAnotherModel(base);
   }
 
   /** A layer that was given as such: itself, or the layer whose bias it adds. */

@@ -22,7 +22,7 @@ import type { Analysis } from '../analysis/analysis.ts';
 import type { Staged } from '../analysis/staged.ts';
 import { LayerError } from '../layers/layers.ts';
 import { GraphNodeView, nodeLabel } from '../shapes/node-view.ts';
-import { constantInfo, inferNode, opsetOf, type SymbolSource } from '../shapes/shapes.ts';
+import { askRecord, constantInfo, inferNode, opsetOf, type SymbolSource } from '../shapes/shapes.ts';
 import type { KeptIndices } from '../terms/kept.ts';
 import type { SizesAfter } from '../terms/sizes-after.ts';
 import { type DimTerm, originalDim } from '../terms/term.ts';
@@ -63,7 +63,7 @@ export class ResizeEdits {
   }
 
   resize(node: NodeProto, record: OperatorRecord): void {
-    record.resize(new Resize(this, node));
+    askRecord(node, () => record.resize(new Resize(this, node)));
   }
 
   axes(name: string | undefined): readonly DimTerm[] {

@@ -16,7 +16,15 @@ import {
   toNumber,
   type ValueInfoProto,
 } from '@onnx-pruning/onnx';
-import type { Dim, InferContext, OperatorRecord, OperatorRegistry, ValueInfo } from '@onnx-pruning/ops';
+import {
+  arityOf,
+  arityProblem,
+  type Dim,
+  type InferContext,
+  type OperatorRecord,
+  type OperatorRegistry,
+  type ValueInfo,
+} from '@onnx-pruning/ops';
 import { GraphNodeView, nodeLabel } from './node-view.ts';
 import { SeparatedVectors } from './separated-vectors.ts';
 
@@ -103,14 +111,69 @@ export interface NodeInference {
 /** Infers one node and writes its outputs into `values`. */
 export function inferNode(step: NodeInference): void {
   const { node, record, values, declared } = step;
+  if (record) checkArity(node, step.opset);
   const inputs = node.input.map((name) => (name === '' ? undefined : values.get(name)));
-  const outputs = record ? record.infer(new Inference(step, inputs)) : [];
+  const outputs = record ? askRecord(node, () => record.infer(new Inference(step, inputs))) : [];
   node.output.forEach((name, i) => {
     if (name === '') return;
     const inferred = outputs[i];
+    const impossible = inferred?.dims?.findIndex((size) => !isSize(size)) ?? -1;
+    if (impossible >= 0) throw noSize(step, inferred!.dims!, impossible);
     const known = inferred?.dims ? inferred : (declared?.get(name) ?? inferred);
     if (known) values.set(name, known);
   });
+}
+
+/**
+ * Asks a record about a node. What a record does not foresee is said with the node that it happened at: records of users
+ * may have mistakes, and so may ours.
+ */
+export function askRecord<T>(node: NodeProto, ask: () => T): T {
+  try {
+    return ask();
+  } catch (cause) {
+    if (cause instanceof OnnxPruningError) throw cause;
+    throw new ShapeError(
+      'RECORD',
+      'the rule for an operator failed',
+      {
+        node: nodeLabel(node),
+        operator: operatorName(node),
+        actual: cause instanceof Error ? cause.message : String(cause),
+        repair:
+          'Where the rule is your own (customizedOperators), mend it; else report the model: this is our mistake.',
+      },
+      { cause },
+    );
+  }
+}
+
+/** Records may rely on the inputs and outputs that their operators always have. */
+function checkArity(node: NodeProto, opset: number): void {
+  const arity = arityOf(node.domain ?? '', node.opType ?? '', opset);
+  const problem = arity && arityProblem(arity, node);
+  if (problem) throw contradiction(node, opset, problem.expected, problem.actual);
+}
+
+/** The error for a node that its operator does not allow. */
+export function contradiction(node: NodeProto, opset: number, expected: string, actual: string): ShapeError {
+  return new ShapeError('SHAPE', 'a node contradicts the specification of its operator', {
+    node: nodeLabel(node),
+    operator: node.opType,
+    opset,
+    expected,
+    actual,
+    repair: 'Export the model again, or run it in onnxruntime to see whether it is valid.',
+  });
+}
+
+function noSize({ node, opset }: NodeInference, dims: readonly Dim[], axis: number): ShapeError {
+  return contradiction(node, opset, 'outputs of possible sizes', `${dims[axis]} along axis ${axis}`);
+}
+
+/** Whether an axis can have this size: a symbol, or a number that can be counted to. */
+export function isSize(size: Dim): boolean {
+  return typeof size === 'string' || (Number.isSafeInteger(size) && size >= 0);
 }
 
 class Inference extends GraphNodeView implements InferContext {
@@ -130,14 +193,7 @@ class Inference extends GraphNodeView implements InferContext {
   }
 
   fail(expected: string, found: string): never {
-    throw new ShapeError('SHAPE', 'a node contradicts the specification of its operator', {
-      node: nodeLabel(this.node),
-      operator: this.node.opType,
-      opset: this.opset,
-      expected,
-      actual: found,
-      repair: 'Export the model again, or run it in onnxruntime to see whether it is valid.',
-    });
+    throw contradiction(this.node, this.opset, expected, found);
   }
 }
 
@@ -187,6 +243,18 @@ function declaredShapes(graph: GraphProto, given: InputShapes): Map<string, Valu
   return declared;
 }
 
+/** A size that is stated; a negative one, as some exporters write it, states none. */
+function declaredSize({ name }: ValueInfoProto, axis: number, size: number): number {
+  if (Number.isSafeInteger(size)) return size;
+  throw new ShapeError('SHAPE', 'the declared shape of a value has a size that no tensor has', {
+    value: name ?? '',
+    axis,
+    expected: `at most ${Number.MAX_SAFE_INTEGER}`,
+    actual: size,
+    repair: 'Export the model again; the declared shape is damaged.',
+  });
+}
+
 /** Type and shape that the file declares for a value; unnamed unknown dimensions get a symbol of their own. */
 function declaredInfo(entry: ValueInfoProto, given: InputShapes): ValueInfo | undefined {
   const type = entry.type?.tensorType;
@@ -195,7 +263,8 @@ function declaredInfo(entry: ValueInfoProto, given: InputShapes): ValueInfo | un
   const whole = given[entry.name ?? ''];
   if (Array.isArray(whole)) return { elemType, dims: whole as readonly Dim[] };
   const dims = type.shape?.dim.map((d, axis): Dim => {
-    if (d.dimValue !== undefined && d.dimValue !== null) return toNumber(d.dimValue);
+    const stated = d.dimValue === undefined || d.dimValue === null ? undefined : toNumber(d.dimValue);
+    if (stated !== undefined && stated >= 0) return declaredSize(entry, axis, stated);
     const symbol = d.dimParam ? d.dimParam.replaceAll('*', '_') : `${entry.name}.${axis}`;
     const size = given[d.dimParam || symbol];
     return typeof size === 'number' ? size : symbol;

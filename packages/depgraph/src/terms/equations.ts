@@ -6,7 +6,15 @@ import { type Model, type NodeProto, toNumber } from '@onnx-pruning/onnx';
 import type { Axes, Dim, EquationContext, OperatorRecord, Term, TermRole, ValueInfo } from '@onnx-pruning/ops';
 import { ConstantPart } from '../shapes/constant-part.ts';
 import { GraphNodeView, nodeLabel } from '../shapes/node-view.ts';
-import { operatorName, opsetOf, type ShapeTable, whyNoRule } from '../shapes/shapes.ts';
+import {
+  askRecord,
+  contradiction,
+  isSize,
+  operatorName,
+  opsetOf,
+  type ShapeTable,
+  whyNoRule,
+} from '../shapes/shapes.ts';
 import { computedWeightAxes } from './computed-weights.ts';
 import type { Consumption, Mixing } from './consumption.ts';
 import { distributionAxes } from './distributions.ts';
@@ -153,7 +161,7 @@ class Solver {
     const unknown = [...shown.input, ...node.output].find((name) => name && !this.shapes.values.get(name)?.dims);
     const where = { node: nodeLabel(node), operator: operatorName(node) };
     if (record && record.refusal === undefined && unknown === undefined) {
-      record.equations(new Equations(this, { node, shown, inputs, outputs, where }));
+      askRecord(node, () => record.equations(new Equations(this, { node, shown, inputs, outputs, where })));
       return;
     }
     const reason = this.#whyUnstated(node, record, unknown, where);
@@ -189,11 +197,20 @@ class Solver {
     if (known) return known;
     const dims = this.shapes.values.get(name)?.dims;
     if (!dims) return [];
-    const made = dims.map((size) => this.universe.leaf(size));
+    const isEmpty = this.shapes.constants.has(name) && dims.includes(0);
+    const made = dims.map((size) => {
+      if (isEmpty) return this.universe.fixed(size, { because: `'${name}' has no elements` });
+      return typeof size === 'number' && size > LONGEST_AXIS
+        ? this.universe.fixed(size, { because: `an axis of '${name}' has more than ${LONGEST_AXIS} places` })
+        : this.universe.leaf(size);
+    });
     this.axes.set(name, made);
     return made;
   }
 }
+
+/** Longer axes hold no channels; whatever lists the places along one would take all memory there is. */
+const LONGEST_AXIS = 2 ** 24;
 
 /** What helps where a shape is not known. */
 const BEHIND =
@@ -231,27 +248,27 @@ class Equations extends GraphNodeView implements EquationContext {
   }
 
   equal(a: Term, b: Term): void {
-    this.#solver.universe.unify(a as DimTerm, b as DimTerm, this.#where);
+    this.#solver.universe.unify(this.#given(a), this.#given(b), this.#where);
   }
 
   sum(parts: readonly Term[]): Term {
-    return this.#solver.universe.sum(parts as readonly DimTerm[]);
+    return this.#solver.universe.sum(parts.map((part) => this.#given(part)));
   }
 
   product(factors: readonly Term[]): Term {
-    return this.#solver.universe.product(factors as readonly DimTerm[]);
+    return this.#solver.universe.product(factors.map((factor) => this.#given(factor)));
   }
 
   leaf(size: Dim, role?: TermRole): Term {
-    return this.#solver.universe.leaf(size, role);
+    return this.#solver.universe.leaf(this.#counted(size), role);
   }
 
   fixed(size: Dim, reason: string): Term {
-    return this.#solver.universe.fixed(size, { because: reason, ...this.#where });
+    return this.#solver.universe.fixed(this.#counted(size), { because: reason, ...this.#where });
   }
 
   freeze(term: Term, reason: string): void {
-    this.#solver.universe.freeze(term as DimTerm, { because: reason, ...this.#where });
+    this.#solver.universe.freeze(this.#given(term), { because: reason, ...this.#where });
   }
 
   consumes(input: number, axis: number): void {
@@ -264,6 +281,28 @@ class Equations extends GraphNodeView implements EquationContext {
 
   distributes(input: number, axis: number, statistic: string): void {
     this.#solver.mixings.push({ ...this.#at(input, axis), statistic, isDistribution: true });
+  }
+
+  /** Records name axes by their numbers: one that is not there means a value of another rank than the operator has. */
+  #given(term: Term | undefined): DimTerm {
+    if (term !== undefined) return term as DimTerm;
+    const ranks = [...this.inputs, ...this.outputs].map((info) => (info?.dims ? `${info.dims.length}-D` : 'none'));
+    throw contradiction(
+      this.#live,
+      this.opset,
+      'values with as many axes as the operator is defined for',
+      ranks.join(', '),
+    );
+  }
+
+  #counted(size: Dim): Dim {
+    if (isSize(size)) return size;
+    throw contradiction(
+      this.#live,
+      this.opset,
+      'attributes and sizes that divide each other',
+      `a part of ${size} channels`,
+    );
   }
 
   #at(input: number, axis: number): Consumption {

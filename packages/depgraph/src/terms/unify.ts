@@ -66,7 +66,10 @@ export class TermUniverse {
     const x = find(a);
     const y = find(b);
     if (x === y) return;
-    if (sizeOf(x) !== sizeOf(y)) {
+    if (sizeOf(x) === 0 && sizeOf(y) === 0) {
+      // Nothing to remove, and the only size of which a product may equal a part of itself.
+      this.#giveUp(x, y, where, 'it has no channels');
+    } else if (sizeOf(x) !== sizeOf(y)) {
       this.#giveUp(x, y, where, `axes of ${sizeOf(x)} and ${sizeOf(y)} channels meet`);
     } else if (x.kind === 'leaf' && !(y.kind === 'leaf' && y.id > x.id)) {
       alias(x, y);

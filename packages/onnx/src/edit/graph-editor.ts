@@ -2,6 +2,7 @@
  * The one way in which graphs are changed: everything that adds, replaces or renames nodes goes through an editor. It
  * knows all names of a model, stages what it is told, and commits all of it at once or nothing. It knows no operator.
  */
+import { checkArgument, checkArguments, checkOptions, kinds, listOf, optional } from '../arguments.ts';
 import { type AttributeValue, attributeOf } from '../attribute-value.ts';
 import { getAttribute } from '../attributes.ts';
 import { constantTensor } from '../constants.ts';
@@ -14,7 +15,12 @@ import { removeDead } from './dead.ts';
 import { EditError, noSuch } from './edit-error.ts';
 import { named, renameEntry, renameKey } from './entries.ts';
 import { type NameScheme, numbered, suffixed } from './names.ts';
-import type { GraphEditorOptions, InsertedNodeOptions, ReplaceUsesOptions } from './options.ts';
+import {
+  type GraphEditorOptions,
+  INSERTED_NODE_OPTIONS,
+  type InsertedNodeOptions,
+  type ReplaceUsesOptions,
+} from './options.ts';
 import { type GraphStage, namesUsed } from './stage.ts';
 import { Transaction } from './transaction.ts';
 import { findUses, noteHandedOut, noteUses, type UseSite } from './uses.ts';
@@ -48,7 +54,10 @@ export class GraphEditor {
   readonly #prefix: string;
 
   /** @param body internal: the body to edit, by an editor of the graph around it */
-  constructor(model: Model, { prefix = '', names }: GraphEditorOptions = {}, body?: EditedBody) {
+  constructor(model: Model, options: GraphEditorOptions = {}, body?: EditedBody) {
+    checkArguments('new GraphEditor', { model: [model, kinds.model] });
+    checkOptions('new GraphEditor', options, { prefix: kinds.text, names: kinds.object });
+    const { prefix = '', names } = options;
     this.#prefix = prefix;
     this.#transaction = body?.transaction ?? new Transaction(model, names);
     this.#graph = body?.graph ?? model.graph;
@@ -105,11 +114,13 @@ export class GraphEditor {
 
   /** A value name that nothing in the model has, in any graph. */
   freshName(like: string, scheme: NameScheme = suffixed): string {
+    checkArguments('freshName', { like: [like, kinds.text], scheme: [scheme, kinds.callback] });
     return this.#transaction.values.fresh(this.#prefix + like, scheme);
   }
 
   /** A node name that no node of the model has. */
   freshNodeName(like: string, scheme: NameScheme = numbered): string {
+    checkArguments('freshNodeName', { like: [like, kinds.text], scheme: [scheme, kinds.callback] });
     return this.#transaction.nodeNames.fresh(this.#prefix + like, scheme);
   }
 
@@ -132,6 +143,7 @@ export class GraphEditor {
     attributes: Readonly<Record<string, AttributeValue>> = {},
     options: InsertedNodeOptions = {},
   ): string[] {
+    checkOptions('node', options, INSERTED_NODE_OPTIONS);
     const name = options.name ?? this.freshNodeName(opType);
     if (options.name !== undefined) this.#transaction.nodeNames.claim(name);
     const output = this.#outputNames(name, options.outputs ?? 1);
@@ -142,6 +154,7 @@ export class GraphEditor {
 
   /** As `node`, for a node that is ready: it becomes part of the graph as it is, with the names that it has. */
   insert(node: NodeProto, place: Pick<InsertedNodeOptions, 'before' | 'after'> = {}): void {
+    checkArguments('insert', { node: [node, kinds.node], place: [place, kinds.object] });
     const stage = this.#stage();
     for (const name of node.output) this.#transaction.values.claim(name);
     for (const body of subgraphs(node)) this.#transaction.values.claimGraph(body);
@@ -174,6 +187,11 @@ export class GraphEditor {
     attributes: Readonly<Record<string, AttributeValue>>,
     domain: string | undefined,
   ): NodeProto {
+    checkArguments('node', {
+      opType: [opType, kinds.text],
+      inputs: [inputs, listOf(kinds.text)],
+      attributes: [attributes, kinds.object],
+    });
     const attribute = Object.entries(attributes).map(([key, value]) => attributeOf(key, value));
     const node: NodeProto = { input: [...inputs], output: [...outputs], name, opType, attribute };
     if (domain !== undefined) node.domain = domain;
@@ -196,6 +214,7 @@ export class GraphEditor {
     options: Pick<InsertedNodeOptions, 'name' | 'domain'> = {},
   ): void {
     this.#assertMine(node);
+    checkArguments('replaceNode', { options: [options, kinds.object] });
     const stage = this.#stage();
     const { output, name = '' } = stage.current(node);
     const replacement = this.#makeNode(options.name ?? name, opType, inputs, output, attributes, options.domain);
@@ -220,6 +239,11 @@ export class GraphEditor {
    * @throws EditError when a body defines the replacement itself; nothing is staged then
    */
   replaceUses(value: string, replacement: string, options: ReplaceUsesOptions = {}): number {
+    checkArguments('replaceUses', {
+      value: [value, kinds.text],
+      replacement: [replacement, kinds.text],
+      options: [options, kinds.object],
+    });
     const sites = findUses(this.#transaction, this.#stage(), value, replacement, options);
     for (const site of sites) this.#replaceAt(site, value, replacement);
     return sites.length;
@@ -244,6 +268,7 @@ export class GraphEditor {
    * initializer, which keeps its name)
    */
   renameValue(value: string, name: string): void {
+    checkArguments('renameValue', { value: [value, kinds.text], name: [name, kinds.text] });
     const stage = this.#stage();
     if (this.#transaction.values.has(name)) throw new EditError('NAME_TAKEN', 'the name is taken', { value: name });
     const producer = stage.producers.get(value);
@@ -267,6 +292,7 @@ export class GraphEditor {
 
   /** Adds an initializer under a fresh name like the tensor's. Returns the name. */
   initializer(tensor: TensorProto, scheme?: NameScheme): string {
+    checkArguments('initializer', { tensor: [tensor, kinds.tensor] });
     const name = this.freshName(tensor.name || 'constant', scheme);
     this.insertInitializer(named(tensor, name));
     return name;
@@ -274,6 +300,7 @@ export class GraphEditor {
 
   /** Adds an initializer that is ready, under the name that it has. @throws EditError when another one has the name */
   insertInitializer(tensor: TensorProto): void {
+    checkArguments('insertInitializer', { tensor: [tensor, kinds.tensor] });
     const { name = '' } = tensor;
     const { initializers } = this.#stage();
     if (initializers.has(name)) throw new EditError('NAME_TAKEN', 'another initializer has the name', { value: name });
@@ -286,6 +313,7 @@ export class GraphEditor {
    * @throws EditError when this graph has no such constant
    */
   replaceConstant(value: string, tensor: TensorProto): void {
+    checkArguments('replaceConstant', { value: [value, kinds.text], tensor: [tensor, kinds.tensor] });
     const stage = this.#stage();
     if (stage.initializers.has(value)) {
       stage.initializers.set(value, named(tensor, value));
@@ -320,6 +348,7 @@ export class GraphEditor {
 
   /** Makes an input of the graph an initializer: the inverse of `promote`. @throws EditError when there is none */
   bind(input: string, tensor: TensorProto): void {
+    checkArguments('bind', { input: [input, kinds.text], tensor: [tensor, kinds.tensor] });
     const stage = this.#stage();
     if (!stage.inputs.delete(input)) throw noSuch('input', input);
     stage.initializers.set(input, named(tensor, input));
@@ -329,6 +358,7 @@ export class GraphEditor {
 
   /** Adds an input under a fresh name like the given one; without dims its shape is left open. Returns the name. */
   addInput(like: string, elemType: number, dims?: readonly (number | string)[]): string {
+    checkArguments('addInput', { elemType: [elemType, kinds.count], dims: [dims, optional(listOf(kinds.anything))] });
     const name = this.freshName(like);
     this.#stage().inputs.set(name, { name, type: tensorType(elemType, dims) });
     return name;
@@ -340,6 +370,7 @@ export class GraphEditor {
    * @throws EditError when the graph still defines the name
    */
   insertInput(input: ValueInfoProto): void {
+    checkArguments('insertInput', { input: [input, kinds.object] });
     const { name = '' } = input;
     const stage = this.#stage();
     if (stage.defines(name)) throw new EditError('NAME_TAKEN', 'the graph defines the name itself', { value: name });
@@ -354,6 +385,7 @@ export class GraphEditor {
 
   /** Makes a value an output as well. Its type is what the graph declares, where none is given. */
   addOutput(value: string, type?: ValueInfoProto['type']): void {
+    checkArguments('addOutput', { value: [value, kinds.text], type: [type, optional(kinds.object)] });
     const stage = this.#stage();
     if (stage.outputs.some(({ name }) => name === value)) return;
     stage.outputs = [...stage.outputs, type === undefined ? this.#declaration(value) : { name: value, type }];
@@ -361,6 +393,7 @@ export class GraphEditor {
 
   /** Makes these values the outputs, in this order. Types are what the graph declares; else runtimes infer them. */
   setOutputs(values: readonly string[]): void {
+    checkArguments('setOutputs', { values: [values, listOf(kinds.text)] });
     const known = new Map(this.#stage().outputs.map((output) => [output.name, output]));
     this.#stage().outputs = values.map((value) => known.get(value) ?? this.#declaration(value));
   }
@@ -385,6 +418,7 @@ export class GraphEditor {
 
   /** Adds the import of an operator set. @throws EditError when the model imports an older version of it */
   requireOpset(domain: string, version: number): void {
+    checkArguments('requireOpset', { domain: [domain, kinds.text], version: [version, kinds.count] });
     this.#transaction.requireOpset(domain, version);
   }
 
@@ -406,6 +440,7 @@ export class GraphEditor {
   }
 
   #assertMine(node: NodeProto): void {
+    checkArgument('GraphEditor', 'node', node, kinds.node);
     if (this.#stage().has(node) && !this.#stage().removed.has(node)) return;
     throw noSuch('node', node.output[0] ?? '', node);
   }

@@ -1,4 +1,5 @@
 /** What an editor can be told. */
+import { anyOf, kinds, listOf, type OptionKinds } from '../arguments.ts';
 import type { NodeProto } from '../proto.ts';
 import type { NameTable } from './names.ts';
 
@@ -22,6 +23,15 @@ export interface InsertedNodeOptions {
   readonly before?: NodeProto;
   readonly after?: NodeProto;
 }
+
+/** What the options of a new node may be. */
+export const INSERTED_NODE_OPTIONS: OptionKinds<InsertedNodeOptions> = {
+  name: kinds.text,
+  outputs: anyOf(kinds.count, listOf(kinds.text)),
+  domain: kinds.text,
+  before: kinds.node,
+  after: kinds.node,
+};
 
 export interface ReplaceUsesOptions {
   /** Which nodes of this graph (with their bodies) take the new value. Default: all. */

@@ -57,6 +57,13 @@ function extentOf(tensor: TensorProto): Extent {
     });
   }
   const expected = byteLength(tensor.dataType, tensorSize(tensor));
+  if (!Number.isSafeInteger(expected) || expected < 0) {
+    throw new ExternalDataError('EXTERNAL_DATA_SIZE', 'An external tensor has dims that no content has', {
+      value: tensor.name ?? '',
+      actual: `[${tensorDims(tensor).join(', ')}] of ${dataTypeName(tensor.dataType)}`,
+      repair: 'Export the model again; the dims of the tensor are damaged.',
+    });
+  }
   const length = count(tensor, 'length') ?? expected;
   if (length !== expected) {
     throw new ExternalDataError('EXTERNAL_DATA_SIZE', 'An external tensor has more or less content than its dims say', {

@@ -1,7 +1,8 @@
 /** Files to models, and bytes of which a part may be in files. Says clearly what is wrong with a file that cannot be read. */
-import { statSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { constants, statSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import { anyOf, checkArguments, checkOptions, kinds, type OptionKinds } from '../arguments.ts';
 import { scanModel } from '../content/scan-model.ts';
 import { type AttachExternalData, decodeModel, type Encoded } from '../decode.ts';
 import { foreignFormat } from '../diagnose.ts';
@@ -14,6 +15,8 @@ export interface ParseOptions {
   /** Folder that the locations of external data are relative to. Without it, bytes with external data are an error. */
   baseDir?: string;
 }
+
+const PARSE_OPTIONS: OptionKinds<ParseOptions> = { baseDir: kinds.text };
 
 /** Files of fewer bytes are read as a whole. */
 const READ_AS_A_WHOLE = 2 ** 18;
@@ -30,11 +33,13 @@ const LARGEST_FILE = 2 ** 31 - 1;
  * @throws ExternalDataError when external data is missing, short or outside the model's folder.
  */
 export async function loadModel(source: string | Uint8Array, options: ParseOptions = {}): Promise<Model> {
+  checkArguments('loadModel', { source: [source, anyOf(kinds.text, kinds.bytes)] });
+  checkOptions('loadModel', options, PARSE_OPTIONS);
   if (typeof source !== 'string') return parseModel(source, options);
   const path = resolve(source);
   try {
     const scanned = isLarge(path) ? scanFile(path) : undefined;
-    return decodeModel(scanned ?? { bytes: await readFile(path) }, path, attachFrom(options.baseDir ?? dirname(path)));
+    return decodeModel(scanned ?? { bytes: await readWhole(path) }, path, attachFrom(options.baseDir ?? dirname(path)));
   } catch (cause) {
     throw cause instanceof OnnxPruningError ? cause : unreadable(path, cause);
   }
@@ -50,6 +55,22 @@ function isLarge(path: string): boolean {
     actual: `${stats.size} bytes`,
     repair: 'Save the model with external data.',
   });
+}
+
+/** The bytes of a regular file. A pipe would wait for ever, and a device has no end. */
+async function readWhole(path: string): Promise<Uint8Array> {
+  const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  try {
+    const stats = await file.stat();
+    if (stats.isFile() || stats.isDirectory()) return await file.readFile();
+    throw new ModelFileError('MODEL_NOT_A_FILE', 'Models are read from regular files only', {
+      path,
+      actual: 'a pipe or a device',
+      repair: 'Write the model into a file first.',
+    });
+  } finally {
+    await file.close();
+  }
 }
 
 /** The file without its weights, or undefined where it is no well-formed message. */
@@ -69,6 +90,8 @@ const SIGNATURE_BYTES = 64;
  * @throws as `loadModel`; a model with external data needs `baseDir`.
  */
 export function parseModel(bytes: Uint8Array, options: ParseOptions = {}): Model {
+  checkArguments('parseModel', { bytes: [bytes, kinds.bytes] });
+  checkOptions('parseModel', options, PARSE_OPTIONS);
   return decodeModel({ bytes }, undefined, attachFrom(options.baseDir));
 }
 

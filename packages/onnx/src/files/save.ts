@@ -1,6 +1,7 @@
 /** Models to files: where they may go, and which tensors go into a data file. Never leaves a half-written file. */
 import { realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import { anyOf, checkArguments, checkOptions, kinds, type OptionKinds } from '../arguments.ts';
 import { StoredBytes } from '../content/stored-bytes.ts';
 import { byteLength, DataType } from '../data-type.ts';
 import { type EncodedModel, encodeEmbedded, encodeExternal } from '../encode.ts';
@@ -32,6 +33,11 @@ export interface SaveOptions {
   externalData?: boolean | ExternalDataOptions;
 }
 
+const SAVE_OPTIONS: OptionKinds<SaveOptions> = {
+  overwrite: kinds.boolean,
+  externalData: anyOf(kinds.boolean, kinds.object),
+};
+
 const DEFAULT_THRESHOLD = 1024;
 
 /**
@@ -42,6 +48,8 @@ const DEFAULT_THRESHOLD = 1024;
  * loaded from and `overwrite` is not true.
  */
 export async function saveModel(model: Model, path: string, options: SaveOptions = {}): Promise<void> {
+  checkArguments('saveModel', { model: [model, kinds.model], path: [path, kinds.text] });
+  checkOptions('saveModel', options, SAVE_OPTIONS);
   const target = targetOf(path);
   const location = dataLocation(target, options);
   const encoded = encode(model, location, options);

@@ -2,7 +2,7 @@
  * A file that models read their tensors from, for as long as they live. The file stays open, so that it may be replaced or
  * deleted meanwhile, by saving over it too. One that was written to in place is noticed: wrong bytes are never given.
  */
-import { type BigIntStats, closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import type { ByteSource } from '../content/stored-bytes.ts';
 import { ModelFileError } from '../errors.ts';
 
@@ -11,6 +11,11 @@ const BYTES_PER_READ = 2 ** 30;
 
 /** Files that are open at once. Further ones close those that were not used for longest, which are opened again when needed. */
 const OPEN_AT_ONCE = 128;
+
+/** Opens a file at once: without asking so, a named pipe would wait for its writer for ever. */
+function openForReading(path: string): number {
+  return openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+}
 
 type Identity = Pick<BigIntStats, 'dev' | 'ino' | 'size' | 'mtimeNs'>;
 
@@ -63,7 +68,7 @@ export class SourceFile implements ByteSource {
    * @throws as Node.js when it cannot be opened; undefined when it is not a regular file
    */
   static open(path: string): SourceFile | undefined {
-    const number = openSync(path, 'r');
+    const number = openForReading(path);
     const stats = fstatSync(number, { bigint: true });
     if (stats.isFile()) return new SourceFile(path, number, stats);
     closeSync(number);
@@ -99,7 +104,7 @@ export class SourceFile implements ByteSource {
   /** Whether the path still leads to this file, as it was. */
   isInPlace(): boolean {
     try {
-      const again = openSync(this.path, 'r');
+      const again = openForReading(this.path);
       try {
         return this.#isSame(fstatSync(again, { bigint: true }));
       } finally {
@@ -118,7 +123,7 @@ export class SourceFile implements ByteSource {
     }
     let number: number;
     try {
-      number = openSync(this.path, 'r');
+      number = openForReading(this.path);
     } catch (cause) {
       throw this.#changed('it cannot be opened any more', cause);
     }

@@ -93,7 +93,10 @@ function infer(ctx: InferContext): ValueInfo[] {
     ctx,
     underEllipsis(equation.operands, (i) => ctx.dims(i)!),
   )!;
-  const dims = equation.result.map((letter): Dim => (letter === undefined ? hidden.shift()! : sizes.get(letter)!));
+  const dims = equation.result.map((letter): Dim => {
+    const size = letter === undefined ? hidden.shift() : sizes.get(letter);
+    return size ?? ctx.fail('a result of axes that the operands have', `'${letter ?? ELLIPSIS}'`);
+  });
   return [shapeInfo(elemType, dims)];
 }
 

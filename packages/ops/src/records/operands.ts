@@ -46,7 +46,9 @@ export function stretchOnto(ctx: EquationContext, axes: Axes, targets: Axes): vo
   const lead = targets.length - axes.length;
   for (const [axis, term] of axes.entries()) {
     const target = targets[lead + axis];
-    if (sameDim(term.size, target.size)) {
+    if (target === undefined) {
+      ctx.freeze(term, 'it has more axes than what it is stretched over');
+    } else if (sameDim(term.size, target.size)) {
       ctx.equal(term, target);
     } else if (term.size === 1) {
       ctx.freeze(term, 'it is stretched over a larger axis, so it must stay one channel');

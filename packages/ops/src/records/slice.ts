@@ -1,5 +1,5 @@
 /** Slice: a range of every named axis, with a step. The bounds are attributes until opset 9, inputs from opset 10. */
-import { axisOf, carry, checkedAxes, freezeAxes, freezeControl } from '../axes.ts';
+import { axisOf, carry, checkedAxes, freezeAxes, freezeControl, range } from '../axes.ts';
 import { isKnown, sameDim } from '../dims.ts';
 import { NEWEST_OPSET, OLDEST_OPSET } from '../opsets.ts';
 import {
@@ -15,7 +15,7 @@ import {
   type Term,
   type ValueInfo,
 } from '../record.ts';
-import { newPositions, selectChannels } from '../selection.ts';
+import { newPositions, RUN_LIMIT, type Run, selectRuns } from '../selection.ts';
 import {
   elementsOf,
   elemTypeOf,
@@ -173,6 +173,8 @@ function inferSlice(version: SliceVersion, ctx: InferContext): ValueInfo[] {
   return [valueInfo(elemType, out, slicedValue(ctx, out, bounds))];
 }
 
+const oneChannel = (start: number): Run => ({ start, end: start + 1 });
+
 /**
  * The term of the channels that a Slice takes. With a step above 1 the axis is rows of `step` channels of which one
  * column is taken, whole: then what survives is again every `step`-th channel. Any other step cannot follow pruning.
@@ -181,8 +183,15 @@ function takenTerm(ctx: EquationContext, axis: Term, taken: Progression): Term |
   const { first, count, step } = taken;
   const size = Number(axis.size);
   if (Math.abs(step) === 1 || count === 1) {
-    const indices = Array.from({ length: count }, (_, i) => first + i * step);
-    return selectChannels(ctx, axis, indices);
+    if (count === 0) return undefined;
+    if (step > 0) return selectRuns(ctx, axis, [{ start: first, end: first + count }]);
+    return count > RUN_LIMIT
+      ? undefined
+      : selectRuns(
+          ctx,
+          axis,
+          range(count).map((i) => oneChannel(first - i)),
+        );
   }
   if (step < 0 || size % step !== 0 || first >= step || count !== size / step) return undefined;
   const rows = ctx.leaf(count);
