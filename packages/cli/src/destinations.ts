@@ -2,11 +2,10 @@
  * Where results may go, checked before any work is done, and how they get there: the model and its plan appear
  * together or not at all. It must not know what is in them.
  */
-import { randomBytes } from 'node:crypto';
 import { constants, realpathSync, statSync } from 'node:fs';
-import { access, rename, rm, writeFile } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
-import { isStoredExternally, type Model, SaveError, saveModel } from '@onnx-pruning/onnx';
+import { access } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { type Model, SaveError, saveModel } from '@onnx-pruning/onnx';
 
 export interface Destinations {
   /** The file that is read. */
@@ -89,51 +88,12 @@ export interface Written {
 }
 
 /**
- * Writes the model and the text of its plan. When either fails, both paths are as they were before.
- * @throws SaveError when a file cannot be written
+ * Writes the model and the text of its plan, together or not at all.
+ * @throws SaveError when a file cannot be written; all paths are as they were before then
  */
 export async function writeResults(model: Model, planText: string | undefined, to: Destinations): Promise<Written> {
-  const undo = to.plan === undefined || planText === undefined ? undefined : await putText(to.plan, planText);
-  try {
-    await saveModel(model, to.output, { overwrite: to.force === true });
-  } catch (error) {
-    await undo?.restore();
-    throw error;
-  }
-  await undo?.forget();
-  const external = model.graph.initializer.some(isStoredExternally);
-  return { model: to.output, plan: to.plan, ...(external && { data: `${realPath(to.output)}.data` }) };
-}
-
-interface Undo {
-  /** Brings back what was there before. */
-  restore(): Promise<void>;
-  /** Deletes what was there before. */
-  forget(): Promise<void>;
-}
-
-/** Puts a text in its place, complete or not at all, and keeps what was there until it is known to be unneeded. */
-async function putText(path: string, text: string): Promise<Undo> {
-  const target = realPath(path);
-  const temporary = beside(target);
-  const backup = beside(target);
-  try {
-    await writeFile(temporary, text, { flag: 'wx' });
-    const replaced = statSync(target, { throwIfNoEntry: false }) !== undefined;
-    if (replaced) await rename(target, backup);
-    await rename(temporary, target);
-    return {
-      restore: () => (replaced ? rename(backup, target) : rm(target, { force: true })),
-      forget: () => rm(backup, { force: true }),
-    };
-  } catch (cause) {
-    await rm(temporary, { force: true });
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new SaveError('SAVE_FAILED', 'The plan cannot be written', { path, actual: reason }, { cause });
-  }
-}
-
-/** A hidden name next to a file that no one else uses. */
-function beside(path: string): string {
-  return join(dirname(path), `.${basename(path)}.${process.pid}-${randomBytes(6).toString('hex')}.tmp`);
+  const { output, plan, force } = to;
+  const alongside = plan === undefined || planText === undefined ? [] : [{ path: plan, content: planText }];
+  const { data } = await saveModel(model, output, { overwrite: force === true, alongside });
+  return { model: output, plan, ...(data !== undefined && { data }) };
 }

@@ -5,7 +5,15 @@
 import { statSync } from 'node:fs';
 import { countOpsAndParams } from '@onnx-pruning/cost';
 import { LayerError, ShapeError } from '@onnx-pruning/depgraph';
-import { checkModel, loadModel, type Model, OnnxPruningError, UnknownLayerError } from '@onnx-pruning/onnx';
+import {
+  checkModel,
+  completeInterruptedSave,
+  discardAbandonedFolders,
+  loadModel,
+  type Model,
+  OnnxPruningError,
+  UnknownLayerError,
+} from '@onnx-pruning/onnx';
 import { checkWeights, EquivalenceError, type Verification, verify } from '@onnx-pruning/proof';
 import {
   BasePruner,
@@ -111,6 +119,8 @@ export class NothingPrunedError extends OnnxPruningError {}
  */
 export async function runPruneJob(job: PruneJob, onPhase: (phase: string) => void = () => {}): Promise<PruneResult> {
   const destinations: Destinations = { source: job.model, output: job.output, plan: job.plan, force: job.force };
+  for (const path of [job.output, job.plan]) if (path !== undefined) completeInterruptedSave(path);
+  discardAbandonedFolders();
   onPhase('Reading the model');
   const original = await loadModel(job.model);
   checkModel(original);

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
-import { main } from '@onnx-pruning/cli';
+import { exitOnSignals, main } from '@onnx-pruning/cli';
 
+exitOnSignals();
 process.exitCode = await main(process.argv.slice(2));

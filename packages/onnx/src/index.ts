@@ -2,4 +2,5 @@
 export { encodeReferring, type ReferringModel, unchangedFile } from './files/in-files.ts';
 export * from './files/load.ts';
 export * from './files/save.ts';
+export { discard, discardAbandonedFolders, discardTemporaries, temporaryFolder } from './files/temporaries.ts';
 export * from './in-memory.ts';

@@ -5,7 +5,7 @@
 import { closeSync, mkdtempSync, openSync, readSync, rmSync, statSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { writeChunks } from '../src/files/atomic-write.ts';
+import { writeChunks } from '../src/files/write-chunks.ts';
 import { SaveError } from '../src/index.ts';
 
 const GIB = 2 ** 30;

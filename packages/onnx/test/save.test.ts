@@ -1,4 +1,6 @@
-import {
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import fs, {
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -9,8 +11,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import fs from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   DataType,
@@ -36,6 +37,8 @@ afterEach(() => {
 });
 
 const tiny = readFileSync(join(__dirname, 'data', 'tiny-resnet.onnx'));
+/** How names of temporary files say which machine they are from. */
+const HOST = createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
 const at = (name: string): string => join(folder, name);
 
 /** One large weight, one small one, large ones inside subgraphs, and a large constant in an attribute. */
@@ -58,7 +61,7 @@ function sampleModel(): Model {
   return b.build();
 }
 
-async function errorOf(saving: Promise<void>): Promise<SaveError> {
+async function errorOf(saving: Promise<unknown>): Promise<SaveError> {
   const error: unknown = await saving.then(
     () => undefined,
     (reason: unknown) => reason,
@@ -133,7 +136,9 @@ describe('a path that cannot be written', () => {
     ['EIO', 'SAVE_FAILED'],
   ])('%s when putting the file in place: the old file stays, no temporary one is left', async (code, expected) => {
     writeFileSync(at('out.onnx'), 'old');
-    jest.spyOn(fs, 'rename').mockRejectedValue(Object.assign(new Error(code), { code }));
+    jest.spyOn(fs, 'renameSync').mockImplementation(() => {
+      throw Object.assign(new Error(code), { code });
+    });
     expect((await errorOf(saveModel(parseModel(tiny), at('out.onnx')))).code).toBe(expected);
     expect(readdirSync(folder)).toEqual(['out.onnx']);
     expect(readFileSync(at('out.onnx'), 'utf8')).toBe('old');
@@ -155,7 +160,7 @@ describe('external data', () => {
     // 1024 + 2 * 512 floats; each starts at a multiple of 64.
     expect(statSync(at('m.onnx.data')).size).toBe(4 * 2048);
     const again = await loadModel(at('m.onnx'));
-    expect(again.dataFiles).toEqual([await fs.realpath(at('m.onnx.data'))]);
+    expect(again.dataFiles).toEqual([fs.realpathSync(at('m.onnx.data'))]);
     expect(again.graph.initializer.map((t) => [t.name, t.dataLocation])).toEqual([
       ['large', 1],
       ['small', undefined],
@@ -231,13 +236,120 @@ describe('external data', () => {
     const before = ['m.onnx', 'm.onnx.data'].map((name) => readFileSync(at(name)));
     const changed = sampleModel();
     changed.graph.initializer[0] = withContent(changed.graph.initializer[0]!, [512], new Uint8Array(2048).fill(1));
-    const { rename } = fs;
-    jest.spyOn(fs, 'rename').mockImplementation(async (from, to) => {
+    const { renameSync } = fs;
+    jest.spyOn(fs, 'renameSync').mockImplementation((from, to) => {
       if (to === at('m.onnx')) throw Object.assign(new Error('disk'), { code: 'EIO' });
-      return rename(from, to);
+      renameSync(from, to);
     });
     expect((await errorOf(saveModel(changed, at('m.onnx'), { externalData: true }))).code).toBe('SAVE_FAILED');
     expect(readdirSync(folder).sort()).toEqual(['m.onnx', 'm.onnx.data']);
     expect(['m.onnx', 'm.onnx.data'].map((name) => readFileSync(at(name)))).toEqual(before);
+  });
+
+  it('of a model that is replaced stays until the new model is in place, and goes then', async () => {
+    const files = { model: at('m.onnx'), data: at('m.onnx.data') };
+    expect(await saveModel(sampleModel(), at('m.onnx'), { externalData: true })).toEqual(files);
+    const second = await saveModel(sampleModel(), at('m.onnx'), { externalData: true });
+    expect(second).toEqual({ model: at('m.onnx'), data: at('m.onnx.1.data') });
+    expect(readdirSync(folder).sort()).toEqual(['m.onnx', 'm.onnx.1.data']);
+    expect(await saveModel(sampleModel(), at('m.onnx'), { externalData: true })).toEqual(files);
+    expect(readdirSync(folder).sort()).toEqual(['m.onnx', 'm.onnx.data']);
+    expect((await loadModel(at('m.onnx'))).graph.initializer[0]).toMatchObject({ name: 'large' });
+  });
+
+  it('that has a name of its own, or that no model there refers to, is never deleted', async () => {
+    await saveModel(sampleModel(), at('m.onnx'), { externalData: { location: 'weights.bin' } });
+    writeFileSync(at('m.onnx.7.data'), 'of value');
+    await saveModel(sampleModel(), at('m.onnx'), { externalData: true });
+    expect(readdirSync(folder).sort()).toEqual(['m.onnx', 'm.onnx.7.data', 'm.onnx.data', 'weights.bin']);
+  });
+
+  it('of a model that is saved over itself is copied from the old file', async () => {
+    await saveModel(sampleModel(), at('m.onnx'), { externalData: true });
+    const model = await loadModel(at('m.onnx'));
+    await saveModel(model, at('m.onnx'), { overwrite: true });
+    expect(readNumbers(model.graph.initializer[0]!)[1023]).toBe(1023);
+    expect(readNumbers((await loadModel(at('m.onnx'))).graph.initializer[0]!)[1023]).toBe(1023);
+  });
+});
+
+describe('a disk that is full', () => {
+  const full = (): Error => Object.assign(new Error('no space left'), { code: 'ENOSPC' });
+  const options = { externalData: true, alongside: [] as { path: string; content: string }[] };
+  const saveAll = () => saveModel(sampleModel(), at('m.onnx'), options);
+  const before = async (): Promise<Map<string, string>> => {
+    options.alongside = [{ path: at('plan.json'), content: 'old' }];
+    await saveAll();
+    options.alongside = [{ path: at('plan.json'), content: 'new' }];
+    return contents();
+  };
+  const contents = () => new Map(readdirSync(folder).map((name) => [name, readFileSync(at(name), 'latin1')]));
+
+  it.each(['writev', 'sync'] as const)('at any %s of a file: all files stay as they were', async (method) => {
+    const old = await before();
+    const { open } = fs.promises;
+    for (let failing = 0; failing < 3; failing++) {
+      let opened = 0;
+      const spy = jest.spyOn(fs.promises, 'open').mockImplementation(async (...args) => {
+        const file = await open(...args);
+        if (args[1] === 'wx' && opened++ === failing) file[method] = () => Promise.reject(full());
+        return file;
+      });
+      expect((await errorOf(saveAll())).code).toBe('SAVE_NO_SPACE');
+      spy.mockRestore();
+      expect(contents()).toEqual(old);
+    }
+  });
+
+  it.each(['writeSync', 'fsyncSync'] as const)('at %s of the journal: all files stay as they were', async (method) => {
+    const old = await before();
+    jest.spyOn(fs, method).mockImplementation(() => {
+      throw full();
+    });
+    expect((await errorOf(saveAll())).code).toBe('SAVE_NO_SPACE');
+    jest.restoreAllMocks();
+    expect(contents()).toEqual(old);
+  });
+});
+
+describe('files alongside a model', () => {
+  it('appear with it; when one cannot be written, the error names it and nothing has changed', async () => {
+    writeFileSync(at('out.onnx'), 'old');
+    const alongside = [
+      { path: at('a.txt'), content: 'a' },
+      { path: at('gone/b.txt'), content: 'b' },
+    ];
+    const error = await errorOf(saveModel(parseModel(tiny), at('out.onnx'), { alongside }));
+    expect([error.code, error.details.path]).toEqual(['SAVE_NO_FOLDER', at('gone/b.txt')]);
+    expect(readdirSync(folder)).toEqual(['out.onnx']);
+    await saveModel(parseModel(tiny), at('out.onnx'), { alongside: alongside.slice(0, 1) });
+    expect(readFileSync(at('a.txt'), 'utf8')).toBe('a');
+  });
+
+  it('keep the permissions of the files that they replace', async () => {
+    writeFileSync(at('out.onnx'), 'old', { mode: 0o640 });
+    writeFileSync(at('a.txt'), 'old', { mode: 0o600 });
+    await saveModel(parseModel(tiny), at('out.onnx'), { alongside: [{ path: at('a.txt'), content: 'new' }] });
+    expect(['out.onnx', 'a.txt'].map((name) => statSync(at(name)).mode & 0o777)).toEqual([0o640, 0o600]);
+  });
+});
+
+describe('what a killed process left behind', () => {
+  const gone = (): string => spawnSync(process.execPath, ['-p', 'process.pid'], { encoding: 'utf8' }).stdout.trim();
+
+  it('is deleted by the next run that writes to the same path, and only that', async () => {
+    const kept = ['.other.onnx.tmp', `.out.onnx.${HOST}-${process.ppid}-0123456789ab.tmp`, '.out.onnx.notes.tmp'];
+    for (const name of [...kept, `.out.onnx.${HOST}-${gone()}-0123456789ab.tmp`]) writeFileSync(at(name), 'x');
+    await saveModel(parseModel(tiny), at('out.onnx'));
+    expect(readdirSync(folder).sort()).toEqual([...kept, 'out.onnx'].sort());
+  });
+
+  it('moves nothing that it could not have written, whatever a journal says', async () => {
+    writeFileSync(at('secret'), 'secret');
+    const owner = `${HOST}-${gone()}-0123456789ab`;
+    const placements = [{ temporary: at('secret'), path: at('public') }];
+    writeFileSync(at('.out.onnx.journal'), JSON.stringify({ owner, placements, obsolete: [at('secret')] }));
+    await saveModel(parseModel(tiny), at('out.onnx'), { alongside: [{ path: at('a.txt'), content: 'a' }] });
+    expect(readdirSync(folder).sort()).toEqual(['a.txt', 'out.onnx', 'secret']);
   });
 });

@@ -4,11 +4,10 @@
  */
 
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { checkArguments, loadModel, Model } from '@onnx-pruning/onnx';
+import { checkArguments, discard, loadModel, Model, temporaryFolder } from '@onnx-pruning/onnx';
 import { messageOf, SessionError } from './errors.ts';
 import { type RandomInputOptions, randomInputs } from './inputs.ts';
 import { type ModelSource, prepareModel } from './model-source.ts';
@@ -64,13 +63,13 @@ export async function measureMemory(
   if (missing !== undefined) throw await providerError(options.executionProvider ?? 'cpu', missing);
   const feeds = randomInputs(model instanceof Model ? model : await loadModel(model), options);
   const prepared = await prepareModel(model, { asFile: true });
-  const folder = await mkdtemp(join(tmpdir(), 'onnx-pruning-'));
+  const folder = await temporaryFolder();
   try {
     const path = typeof prepared.source === 'string' ? prepared.source : join(folder, 'model.onnx');
     if (typeof prepared.source !== 'string') await writeFile(path, prepared.source);
     return await measureFile(path, feeds, options);
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    discard(folder);
     await prepared.dispose();
   }
 }

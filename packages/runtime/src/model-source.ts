@@ -3,10 +3,17 @@
  * avoided: the file that it is, bytes that refer to weights in files, or a temporary file. It must not change the model,
  * and leaves nothing behind once `dispose` was called.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { encodeReferring, Model, type ReferringModel, SaveError, saveModel, unchangedFile } from '@onnx-pruning/onnx';
+import {
+  discard,
+  encodeReferring,
+  Model,
+  type ReferringModel,
+  SaveError,
+  saveModel,
+  temporaryFolder,
+  unchangedFile,
+} from '@onnx-pruning/onnx';
 
 /** A model in memory, the bytes of an ONNX file, or the path of one. */
 export type ModelSource = Model | Uint8Array | string;
@@ -62,8 +69,8 @@ function ready(source: Uint8Array | string, config: Readonly<Record<string, stri
 }
 
 async function temporaryFile(model: Model): Promise<PreparedModel> {
-  const folder = await mkdtemp(join(tmpdir(), 'onnx-pruning-'));
-  const dispose = () => rm(folder, { recursive: true, force: true, maxRetries: 3 });
+  const folder = await temporaryFolder();
+  const dispose = async () => discard(folder);
   try {
     const source = join(folder, 'model.onnx');
     await saveModel(model, source, { externalData: true });

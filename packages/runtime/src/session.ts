@@ -3,10 +3,9 @@
  * onnxruntime; it must not decide what a result means.
  */
 
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { checkArguments, DataType, kinds, Model } from '@onnx-pruning/onnx';
+import { checkArguments, DataType, discard, kinds, Model, temporaryFolder } from '@onnx-pruning/onnx';
 import type { InferenceSession } from 'onnxruntime-node';
 import { messageOf, SessionError } from './errors.ts';
 import { checkFeeds, type ValueInfo } from './feeds.ts';
@@ -119,14 +118,14 @@ class OrtSession implements Session {
   async placement(feeds: TensorValues): Promise<NodePlacement[]> {
     checkFeeds(this.inputs, feeds);
     if (this.#ort === undefined) throw disposed();
-    const folder = await mkdtemp(join(tmpdir(), 'onnx-pruning-'));
+    const folder = await temporaryFolder();
     try {
       const names = this.outputs.filter(isTensor).map((output) => output.name);
       await profileOrt(this.#prepared, this.#options, join(folder, 'profile'), feeds, names);
       const [profile] = await readdir(folder);
       return profile === undefined ? [] : await readPlacement(join(folder, profile));
     } finally {
-      await rm(folder, { recursive: true, force: true });
+      discard(folder);
     }
   }
 

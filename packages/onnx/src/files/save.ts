@@ -1,7 +1,7 @@
 /** Models to files: where they may go, and which tensors go into a data file. Never leaves a half-written file. */
-import { realpathSync, statSync } from 'node:fs';
+import { existsSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { anyOf, checkArguments, checkOptions, kinds, type OptionKinds } from '../arguments.ts';
+import { anyOf, checkArguments, checkOptions, kinds, listOf, type OptionKinds } from '../arguments.ts';
 import { StoredBytes } from '../content/stored-bytes.ts';
 import { byteLength, DataType } from '../data-type.ts';
 import { type EncodedModel, encodeEmbedded, encodeExternal } from '../encode.ts';
@@ -11,7 +11,10 @@ import type { TensorProto } from '../proto.ts';
 import { isStoredExternally, tensorSize } from '../tensor.ts';
 import { visitTensors } from '../walk.ts';
 import { type PendingFile, writeAtomically } from './atomic-write.ts';
+import { completeAbandoned } from './journal.ts';
+import { loadModel } from './load.ts';
 import { SourceFile } from './source-file.ts';
+import { discardAbandonedBeside, isTemporaryOf, namesIn } from './temporaries.ts';
 
 export interface ExternalDataOptions {
   /** Name of the data file, in the folder of the model. Default: the model's file name and `.data`. */
@@ -31,43 +34,74 @@ export interface SaveOptions {
    * Default: tensors that were in a data file when the model was loaded go into one again.
    */
   externalData?: boolean | ExternalDataOptions;
+  /** Further files that belong to the model: they appear together with it, or not at all. */
+  alongside?: readonly FileAlongside[];
+}
+
+/** A file that is written together with a model. */
+export interface FileAlongside {
+  readonly path: string;
+  readonly content: string;
+}
+
+/** The files that a model was written to. */
+export interface SavedFiles {
+  readonly model: string;
+  /** Undefined where all content is in the model file. */
+  readonly data?: string;
 }
 
 const SAVE_OPTIONS: OptionKinds<SaveOptions> = {
   overwrite: kinds.boolean,
   externalData: anyOf(kinds.boolean, kinds.object),
+  alongside: listOf(kinds.object),
 };
 
 const DEFAULT_THRESHOLD = 1024;
 
 /**
- * Writes a model to a file, and its external data to a second one. Both appear complete or not at all. Tensor content
- * is written from where it is, in memory or in a file, without a copy of the model in memory. A model that is saved over
- * the files that it was loaded from can be used on.
- * @throws SaveError when the file cannot be written, exists and `overwrite` is false, or is the file that the model was
+ * Writes a model to a file, its external data to a second one, and whatever else belongs to it. All of them appear
+ * complete or not at all, also when the process is killed: the next one that writes to the same path completes what was
+ * begun, and deletes what was left behind. Tensor content is written from where it is, in memory or in a file, without
+ * a copy of the model in memory. A model that is saved over the files that it was loaded from can be used on.
+ *
+ * External data never replaces that of an existing model while that model is there: it gets a name of its own
+ * (`model.onnx.data`, `model.onnx.1.data`, ...), and the old data is deleted once the new model is in its place.
+ *
+ * @returns where everything is
+ * @throws SaveError when a file cannot be written, exists and `overwrite` is false, or is the file that the model was
  * loaded from and `overwrite` is not true.
  */
-export async function saveModel(model: Model, path: string, options: SaveOptions = {}): Promise<void> {
+export async function saveModel(model: Model, path: string, options: SaveOptions = {}): Promise<SavedFiles> {
   checkArguments('saveModel', { model: [model, kinds.model], path: [path, kinds.text] });
   checkOptions('saveModel', options, SAVE_OPTIONS);
   const target = targetOf(path);
   const location = dataLocation(target, options);
   const encoded = encode(model, location, options);
-  const files: PendingFile[] = [{ path: target, chunks: encoded.model }];
-  // The data file first: a model file must never refer to data that is not there.
-  if (encoded.data.length > 0) files.unshift({ path: join(dirname(target), location), chunks: encoded.data });
+  const hasData = encoded.data.length > 0;
+  const files: PendingFile[] = [
+    // The data file first: a model file must never refer to data that is not there.
+    ...(hasData ? [{ path: join(dirname(target), location), chunks: encoded.data }] : []),
+    { path: target, chunks: encoded.model },
+    ...(options.alongside ?? []).map(({ path, content }) => ({
+      path: targetOf(path),
+      chunks: [new TextEncoder().encode(content)],
+    })),
+  ];
   try {
     for (const file of files) checkMayWrite(model, file.path, options.overwrite);
-    keepSources(model, files);
-    await writeAtomically(files);
+    const obsolete = (await obsoleteData(target)).filter((data) => files.every((file) => file.path !== data));
+    keepSources(model, [...files.map((file) => file.path), ...obsolete]);
+    await writeAtomically(target, files, obsolete);
   } catch (cause) {
-    throw writeError(target, cause);
+    throw writeError(target, files, cause);
   }
+  return { model: target, ...(hasData && { data: join(dirname(target), location) }) };
 }
 
 /** What the model reads from stays open when its name becomes that of a new file. */
-function keepSources(model: Model, files: readonly PendingFile[]): void {
-  const replaced = new Set(files.map(({ path }) => targetOf(path)));
+function keepSources(model: Model, paths: readonly string[]): void {
+  const replaced = new Set(paths.map(targetOf));
   visitTensors(model.proto, ({ rawData }) => {
     const source = rawData instanceof StoredBytes ? rawData.source : undefined;
     if (source instanceof SourceFile && replaced.has(targetOf(source.path))) source.pin();
@@ -85,7 +119,7 @@ function targetOf(path: string): string {
 
 function dataLocation(target: string, { externalData }: SaveOptions): string {
   const location = typeof externalData === 'object' ? externalData.location : undefined;
-  if (location === undefined) return `${basename(target)}.data`;
+  if (location === undefined) return freeLocation(target);
   if (location === basename(location) && location !== basename(target) && !['', '.', '..'].includes(location)) {
     return location;
   }
@@ -93,6 +127,51 @@ function dataLocation(target: string, { externalData }: SaveOptions): string {
     expected: 'a file name without folders',
     actual: location,
   });
+}
+
+/** A model that is there keeps its data until it is replaced. */
+function freeLocation(target: string): string {
+  let name = `${basename(target)}.data`;
+  if (!existsSync(target)) return name;
+  for (let i = 1; existsSync(join(dirname(target), name)); i++) name = `${basename(target)}.${i}.data`;
+  return name;
+}
+
+/**
+ * Data files of the model at `target` that have the names that this module gives, and lie beside it. Others may belong
+ * to other models, too.
+ */
+async function obsoleteData(target: string): Promise<string[]> {
+  const own = new RegExp(`^${escapeRegExp(basename(target))}(\\.\\d+)?\\.data$`);
+  const candidates = namesIn(dirname(target)).filter((name) => own.test(name));
+  if (candidates.length === 0) return [];
+  const used = await dataFilesOf(target);
+  return candidates.map((name) => join(dirname(target), name)).filter((path) => used.includes(path));
+}
+
+/** The data files of the model in a file; none where there is no model that can be read. */
+async function dataFilesOf(path: string): Promise<readonly string[]> {
+  try {
+    return (await loadModel(path)).dataFiles;
+  } catch (error) {
+    if (error instanceof OnnxPruningError) return [];
+    throw error;
+  }
+}
+
+/**
+ * Completes what a process that was killed while it saved a model to `path` had begun, and deletes what it left behind.
+ * `saveModel` does so, too; this is for those who want to read first.
+ */
+export function completeInterruptedSave(path: string): void {
+  checkArguments('completeInterruptedSave', { path: [path, kinds.text] });
+  const target = targetOf(path);
+  completeAbandoned(target);
+  discardAbandonedBeside(target);
+}
+
+function escapeRegExp(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 }
 
 function encode(model: Model, location: string, { externalData }: SaveOptions): EncodedModel {
@@ -142,8 +221,10 @@ function checkMayWrite(model: Model, path: string, overwrite: boolean | undefine
 }
 
 /** What Node says of a file that cannot be written, for people. */
-function writeError(path: string, cause: unknown): unknown {
+function writeError(target: string, files: readonly PendingFile[], cause: unknown): unknown {
   const code = errorCode(cause);
+  const at = typeof cause === 'object' && cause !== null && 'path' in cause ? String(cause.path) : '';
+  const { path } = files.find((file) => isTemporaryOf(file.path, at)) ?? { path: target };
   if (cause instanceof OnnxPruningError || code === undefined) return cause;
   const [kind, what, repair] = WRITE_ERRORS[code] ?? ['SAVE_FAILED', `The file cannot be written (${code})`, undefined];
   return new SaveError(kind, what, { path, ...(repair !== undefined && { repair }) }, { cause });
