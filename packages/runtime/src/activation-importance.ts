@@ -30,7 +30,7 @@ import { type MeasuringPoint, MeasuringPoints, pointKey } from './measuring-poin
 import { type Batches, observe } from './observe.ts';
 import { NotFiniteError, type Observer } from './observer.ts';
 import { observers } from './observers.ts';
-import type { SessionOptions } from './ort.ts';
+import type { SessionOptions } from './session-options.ts';
 
 export interface ActivationImportanceOptions
   extends SessionOptions,

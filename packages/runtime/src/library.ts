@@ -1,0 +1,67 @@
+/**
+ * The one place where onnxruntime-node is loaded, and only when a model is to be run: it is an optional peer dependency,
+ * and everything that does not run models works without it. It must not call what it loads.
+ */
+import { createRequire } from 'node:module';
+import { arch, platform } from 'node:os';
+import type * as Library from 'onnxruntime-node';
+import { messageOf, RuntimeError } from './errors.ts';
+
+const NAME = 'onnxruntime-node';
+
+/**
+ * The command that installs onnxruntime for the CPU, on every platform. The package's own install script would fetch the
+ * CUDA libraries on Linux, and fail where it may not; the CPU build needs no script.
+ */
+export const RUNTIME_INSTALL_COMMAND = 'npm install --ignore-scripts onnxruntime-node@1.30.0';
+
+/** Whether onnxruntime-node is installed where this package finds it. */
+export function isRuntimeInstalled(): boolean {
+  try {
+    locate();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * internal: onnxruntime-node.
+ * @throws RuntimeError where it is not installed, or does not load on this machine
+ */
+export function onnxruntime(): typeof Library {
+  const path = onnxruntimeNodePath();
+  try {
+    return createRequire(import.meta.url)(path) as typeof Library;
+  } catch (cause) {
+    throw new RuntimeError(
+      'RUNTIME_BROKEN',
+      'onnxruntime-node is installed but does not load',
+      {
+        actual: messageOf(cause).split('\n')[0],
+        expected: `its library for ${platform()} ${arch()}`,
+        repair: `Run '${RUNTIME_INSTALL_COMMAND}' on this machine.`,
+      },
+      { cause },
+    );
+  }
+}
+
+/**
+ * internal: the path of the installed onnxruntime-node, for processes that load it themselves.
+ * @throws RuntimeError where it is not installed
+ */
+export function onnxruntimeNodePath(): string {
+  try {
+    return locate();
+  } catch (cause) {
+    throw new RuntimeError(
+      'RUNTIME_MISSING',
+      'onnxruntime-node is not installed, and models are run with it',
+      { repair: `Run '${RUNTIME_INSTALL_COMMAND}'.` },
+      { cause },
+    );
+  }
+}
+
+const locate = (): string => createRequire(import.meta.url).resolve(NAME);
