@@ -28,6 +28,9 @@ import {
   type BenchmarkProgress,
   type BenchmarkResult,
   benchmark,
+  isRuntimeInstalled,
+  RUNTIME_INSTALL_COMMAND,
+  RuntimeError,
   runModel,
   SessionError,
   withSession,
@@ -119,6 +122,7 @@ export class NothingPrunedError extends OnnxPruningError {}
  */
 export async function runPruneJob(job: PruneJob, onPhase: (phase: string) => void = () => {}): Promise<PruneResult> {
   const destinations: Destinations = { source: job.model, output: job.output, plan: job.plan, force: job.force };
+  if (job.verify || job.bench) checkRuntime(job);
   for (const path of [job.output, job.plan]) if (path !== undefined) completeInterruptedSave(path);
   discardAbandonedFolders();
   onPhase('Reading the model');
@@ -158,6 +162,17 @@ export async function runPruneJob(job: PruneJob, onPhase: (phase: string) => voi
 /** Whether a result with this verdict is written. */
 export function isAccepted({ verdict }: Verification, { allowInconclusive }: PruneJob): boolean {
   return verdict === 'holds' || (verdict === 'inconclusive' && allowInconclusive === true);
+}
+
+/** Without onnxruntime there is no proof: said before the work, and only done where it was asked for. */
+function checkRuntime({ verify, bench }: PruneJob): void {
+  if (isRuntimeInstalled()) return;
+  const without = [verify && '--no-verify', bench && '--no-bench'].filter(Boolean).join(' ');
+  throw new RuntimeError(
+    'RUNTIME_MISSING',
+    `onnxruntime-node is not installed: nothing can be ${verify ? 'proven' : 'timed'} without it`,
+    { repair: `Run '${RUNTIME_INSTALL_COMMAND}', or do without: ${without}.` },
+  );
 }
 
 /** An execution provider that is not there is better known before the work than after it. */

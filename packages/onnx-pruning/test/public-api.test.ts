@@ -9,7 +9,8 @@ import * as ops from 'onnx-pruning/ops';
 const names = (module: object): string[] => Object.keys(module).sort();
 const list = (text: string): string[] => text.trim().split(/\s+/).sort();
 
-const MODELS = 'loadModel saveModel parseModel encodeModel checkModel printModel Model GraphBuilder';
+const MODELS =
+  'loadModel saveModel completeInterruptedSave parseModel encodeModel checkModel printModel Model GraphBuilder';
 const GROUPS = 'DependencyGraph Group findBrokenNodes pruningFunctions';
 const COUNTING = 'countOpsAndParams printCount';
 const PRUNERS = 'BasePruner MetaPruner MagnitudePruner BNScalePruner GroupNormPruner linearScheduler';
@@ -18,12 +19,12 @@ const CRITERIA = `GroupMagnitudeImportance GroupNormImportance MagnitudeImportan
 const PLANS = 'createPlan applyPlan parsePlan maskModel softPrune fingerprint';
 const PROOF = 'verify assertVerified compareModels';
 const RUNNING = `benchmark createSession withSession randomInputs makeValue measureMemory availableExecutionProviders
-  listExecutionProviders observe observers`;
+  listExecutionProviders isRuntimeInstalled observe observers`;
 const INPUTS = 'readFeeds readNpy readNpz readRaw readTensorProto';
 const REPORTS = 'drawGroups drawDependencyGraph groupsToDot dependencyGraphToDot refusalsOf showRefusals';
 const ERRORS = `OnnxPruningError ArgumentError CountError LayerError RewriteError ShapeError ExternalDataError InconclusiveError InvalidModelError WeightError
   ModelFileError SaveError TensorError UnknownLayerError AmbiguousLayerError EquivalenceError CriterionError OptionError PlanError
-  SoftPruningError DataError ExecutionProviderError FeedError SessionError EditError ObserveError`;
+  SoftPruningError DataError ExecutionProviderError FeedError RuntimeError SessionError EditError ObserveError`;
 
 /** One function for each side of each kind of layer, as in Torch-Pruning. */
 const SIDES = [

@@ -4,7 +4,6 @@
  * Types only. A field that is absent in the file is absent in the object; unknown fields ride along in a hidden
  * `$unknowns` property, so copy messages with `cloneProto`, not with object spread.
  */
-import type { onnx } from 'onnx-proto';
 import type protobuf from 'protobufjs/light.js';
 import type { Bytes } from './content/bytes.ts';
 import type { Content } from './content/stored-bytes.ts';
@@ -212,30 +211,3 @@ export interface ModelProto extends WithUnknown {
   functions: FunctionProto[];
   configuration?: DeviceConfigurationProto[];
 }
-
-/** A message of onnx-proto as it may be read: content need not be in memory, and never changes. */
-type Readable<T> = T extends Uint8Array
-  ? Content
-  : T extends { high: number; low: number }
-    ? T
-    : T extends readonly (infer Element)[]
-      ? readonly Readable<Element>[]
-      : T extends object
-        ? { readonly [Key in keyof T]: Readable<T[Key]> }
-        : T;
-
-/** Compiles only while every message can be read where onnx-proto's can: same field names, same types. */
-type Conforms<Ours extends Readable<Theirs>, Theirs> = Ours;
-export type ConformsToOnnxProto = [
-  Conforms<ModelProto, onnx.IModelProto>,
-  Conforms<GraphProto, onnx.IGraphProto>,
-  Conforms<NodeProto, onnx.INodeProto>,
-  Conforms<AttributeProto, onnx.IAttributeProto>,
-  Conforms<TensorProto, onnx.ITensorProto>,
-  Conforms<SparseTensorProto, onnx.ISparseTensorProto>,
-  Conforms<ValueInfoProto, onnx.IValueInfoProto>,
-  Conforms<TypeProto, onnx.ITypeProto>,
-  Conforms<TensorAnnotation, onnx.ITensorAnnotation>,
-  Conforms<FunctionProto, onnx.IFunctionProto>,
-  Conforms<TrainingInfoProto, onnx.ITrainingInfoProto>,
-];

@@ -35,8 +35,8 @@ import { type MeasuringPoint, MeasuringPoints, pointKey } from './measuring-poin
 import { type Batches, observe } from './observe.ts';
 import { NotFiniteError, type Observer } from './observer.ts';
 import { observers } from './observers.ts';
-import type { SessionOptions } from './ort.ts';
 import { checkRunOptions } from './run-options.ts';
+import type { SessionOptions } from './session-options.ts';
 
 export interface ActivationImportanceOptions
   extends SessionOptions,

@@ -7,9 +7,9 @@ import { checkArguments, type Kind, kinds } from '@onnx-pruning/onnx';
 import { deviceName } from './device.ts';
 import { type RandomInputOptions, randomFeeds } from './inputs.ts';
 import type { ModelSource } from './model-source.ts';
-import type { SessionOptions } from './ort.ts';
 import { checkRunOptions, MODEL_SOURCE } from './run-options.ts';
 import { createSession, type Session } from './session.ts';
+import type { SessionOptions } from './session-options.ts';
 import { isSteady, pairedRatios, type Quartiles, quartiles, type Summary, summarize } from './stats.ts';
 import type { TensorValues } from './values.ts';
 

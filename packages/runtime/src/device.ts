@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { cpus } from 'node:os';
 import { promisify } from 'node:util';
-import { env } from 'onnxruntime-node';
+import { onnxruntime } from './onnxruntime.ts';
 
 const NVIDIA_PROVIDERS: ReadonlySet<string> = new Set(['cuda', 'tensorrt']);
 
@@ -21,8 +21,9 @@ export async function deviceName(executionProvider: string, deviceId = 0): Promi
   }
 }
 
-/** The version of onnxruntime-node. */
+/** The version of onnxruntime-node. @throws RuntimeError where it is not installed */
 export function onnxruntimeVersion(): string {
+  const { env } = onnxruntime();
   return env.versions.node ?? env.versions.common;
 }
 

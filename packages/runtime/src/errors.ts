@@ -1,6 +1,8 @@
 /** The errors of this package: an execution provider, a session, an input or a comparison that cannot be had. */
 import { OnnxPruningError } from '@onnx-pruning/onnx';
 
+/** onnxruntime-node is not installed (`RUNTIME_MISSING`), or does not load here (`RUNTIME_BROKEN`). */
+export class RuntimeError extends OnnxPruningError {}
 /** An execution provider that is not here, does not start, or does not run what it was asked to run. */
 export class ExecutionProviderError extends OnnxPruningError {}
 /** A model that onnxruntime does not load or run. */

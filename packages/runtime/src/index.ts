@@ -6,18 +6,18 @@ export {
 } from './activation-importance.ts';
 export * from './benchmark.ts';
 export { deviceName, onnxruntimeVersion } from './device.ts';
-export { ExecutionProviderError, FeedError, SessionError } from './errors.ts';
+export { ExecutionProviderError, FeedError, RuntimeError, SessionError } from './errors.ts';
 export { fitsDims, showDims, type ValueInfo } from './feeds.ts';
 export type { GramMatrix, GramOptions } from './gram.ts';
 export type { DimOptions } from './input-dims.ts';
 export * from './inputs.ts';
 export { runWithIntermediates, withOutputs } from './intermediates.ts';
+export { isRuntimeInstalled, RUNTIME_INSTALL_COMMAND } from './library.ts';
 export * from './memory.ts';
 export type { ModelSource } from './model-source.ts';
 export { type Batches, type Observed, type ObserveOptions, type ObserveProgress, observe } from './observe.ts';
 export { type Fold, NotFiniteError, ObserveError, type Observer } from './observer.ts';
 export { observers, type StatisticOptions } from './observers.ts';
-export type { SessionOptions } from './ort.ts';
 export { type NodePlacement, workOnCpu } from './placement.ts';
 export {
   availableExecutionProviders,
@@ -28,6 +28,7 @@ export {
 export * from './run-both.ts';
 export { checkRunOptions, MODEL_SOURCE } from './run-options.ts';
 export { createSession, type Session, withSession } from './session.ts';
+export type { SessionOptions } from './session-options.ts';
 export * from './stats.ts';
 export {
   elementCount,

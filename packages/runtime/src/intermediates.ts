@@ -4,8 +4,8 @@
  */
 import { DataType, GraphEditor, type Model } from '@onnx-pruning/onnx';
 import { messageOf } from './errors.ts';
-import type { SessionOptions } from './ort.ts';
 import { withSession } from './session.ts';
+import type { SessionOptions } from './session-options.ts';
 import type { TensorValues } from './values.ts';
 
 /** Part of onnxruntime-node's message about an output of a type that it has no JavaScript type for. */

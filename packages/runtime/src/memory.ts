@@ -10,11 +10,13 @@ import { promisify } from 'node:util';
 import { checkArguments, discard, loadModel, Model, temporaryFolder } from '@onnx-pruning/onnx';
 import { messageOf, SessionError } from './errors.ts';
 import { type RandomInputOptions, randomInputs } from './inputs.ts';
+import { onnxruntimeNodePath } from './library.ts';
 import { type ModelSource, prepareModel } from './model-source.ts';
-import { ortSessionOptions, type SessionOptions } from './ort.ts';
-import { missingProvider, onnxruntimeNodePath, providerError } from './providers.ts';
+import { ortSessionOptions } from './ort.ts';
+import { missingProvider, providerError } from './providers.ts';
 import { checkRunOptions, MODEL_SOURCE } from './run-options.ts';
-import { elementCount, type TensorValues, toOrtTensor } from './values.ts';
+import type { SessionOptions } from './session-options.ts';
+import { elementCount, ortTypeOf, type TensorValues } from './values.ts';
 
 /** Resident memory of a process that does nothing but load onnxruntime, load the model and run it. */
 export interface MemoryUse {
@@ -83,7 +85,7 @@ export async function emptyNodeBytes(): Promise<number> {
 async function measureFile(path: string, feeds: TensorValues, options: SessionOptions): Promise<MemoryUse> {
   const inputs = Object.entries(feeds).map(([name, value]) => {
     const array = value.data.constructor.name;
-    return { name, type: toOrtTensor(value).type, array, size: elementCount(value.dims), dims: value.dims };
+    return { name, type: ortTypeOf(value.dataType), array, size: elementCount(value.dims), dims: value.dims };
   });
   const args = [onnxruntimeNodePath(), path, JSON.stringify(ortSessionOptions(options)), JSON.stringify(inputs)];
   const result = await promisify(execFile)(process.execPath, ['-e', SCRIPT, ...args]).catch((error: unknown) => {

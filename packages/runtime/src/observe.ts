@@ -8,9 +8,9 @@ import { FeedError } from './errors.ts';
 import { checkFeeds } from './feeds.ts';
 import { modelInputs } from './inputs.ts';
 import { type Fold, ObserveError, type Observer } from './observer.ts';
-import type { SessionOptions } from './ort.ts';
 import { checkRunOptions } from './run-options.ts';
 import { type Session, withSession } from './session.ts';
+import type { SessionOptions } from './session-options.ts';
 import type { TensorValues } from './values.ts';
 
 /** Feeds of a model, one batch after the other. */

@@ -2,39 +2,15 @@
  * The calls into onnxruntime-node itself: options translated, values converted, native errors typed. It must not choose
  * an execution provider or hold a session.
  */
-import { InferenceSession } from 'onnxruntime-node';
+import type { InferenceSession } from 'onnxruntime-node';
 import { messageOf, SessionError } from './errors.ts';
 import type { PreparedModel } from './model-source.ts';
-import { fromOrtTensor, type TensorValues, toOrtTensor } from './values.ts';
+import { onnxruntime } from './onnxruntime.ts';
+import { fromOrtTensor, toOrtTensor } from './ort-values.ts';
+import { LOG_LEVELS, type SessionOptions } from './session-options.ts';
+import type { TensorValues } from './values.ts';
 
 export const CPU = 'cpu';
-export const LOG_LEVELS = ['verbose', 'info', 'warning', 'error', 'fatal'] as const;
-
-export interface SessionOptions {
-  /** `cpu` (the default), `cuda`, ...: see `availableExecutionProviders`. */
-  readonly executionProvider?: string;
-  /** Which device of the execution provider; 0 by default. */
-  readonly deviceId?: number;
-  /** Threads inside an operator on the CPU; by default onnxruntime chooses one per physical core. */
-  readonly threads?: number;
-  /** Least severe message that onnxruntime writes to stderr; `fatal` by default, since errors are thrown anyway. */
-  readonly logSeverity?: (typeof LOG_LEVELS)[number];
-  /** onnxruntime's graph optimizations; `all` by default. */
-  readonly graphOptimization?: 'disabled' | 'basic' | 'extended' | 'all';
-  /**
-   * On other execution providers than the CPU: `sizes` (the default) lets onnxruntime run on the CPU what computes
-   * sizes, and refuses a model with any other node there; `any` accepts every placement.
-   */
-  readonly cpuNodes?: 'sizes' | 'any';
-  /**
-   * Whether onnxruntime keeps memory that a run has used for the next one, which is faster; `true` by default. Without it,
-   * a model of which many values are fetched needs far less.
-   */
-  readonly memoryArena?: boolean;
-  /** Further configuration entries of onnxruntime, such as `session.intra_op.allow_spinning`. */
-  readonly config?: Readonly<Record<string, string>>;
-}
-
 /** internal: loads a prepared model. */
 export async function openOrt(
   prepared: PreparedModel,
@@ -42,6 +18,7 @@ export async function openOrt(
   more: InferenceSession.SessionOptions = {},
 ): Promise<InferenceSession> {
   const { source, config } = prepared;
+  const { InferenceSession } = onnxruntime();
   const ortOptions = { ...ortSessionOptions({ ...options, config: { ...options.config, ...config } }), ...more };
   try {
     return await (typeof source === 'string'

@@ -5,16 +5,17 @@
  */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { arch, platform } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { DataType, encodeModel, GraphBuilder } from '@onnx-pruning/onnx';
-import { listSupportedBackends } from 'onnxruntime-node';
 import { ExecutionProviderError, messageOf } from './errors.ts';
+import { onnxruntimeNodePath } from './library.ts';
+import { onnxruntime } from './onnxruntime.ts';
 
 /** The command that adds the CUDA and TensorRT libraries to onnxruntime-node, which npm's package leaves out. */
-export const CUDA_INSTALL_COMMAND = 'ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node';
+export const CUDA_INSTALL_COMMAND =
+  'ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild --ignore-scripts=false onnxruntime-node';
 
 /** What is known of one execution provider on this machine. */
 export interface ExecutionProvider {
@@ -69,9 +70,15 @@ InferenceSession.create(Buffer.from(model, 'base64'), { executionProviders: [pro
 /**
  * Every execution provider that this build of onnxruntime-node knows, with what became of trying it. Starts one short
  * process for each provider that could be there.
+ *
+ * @throws RuntimeError where onnxruntime-node is not installed
  */
 export async function listExecutionProviders(): Promise<ExecutionProvider[]> {
-  return Promise.all(listSupportedBackends().map(({ name }) => inspect(name)));
+  return Promise.all(
+    onnxruntime()
+      .listSupportedBackends()
+      .map(({ name }) => inspect(name)),
+  );
 }
 
 /** The names of the execution providers that run models on this machine; `cpu` is always one. */
@@ -80,14 +87,13 @@ export async function availableExecutionProviders(): Promise<string[]> {
   return providers.filter((provider) => provider.available).map((provider) => provider.name);
 }
 
-/** internal: the path of the installed onnxruntime-node, for processes that load it themselves. */
-export function onnxruntimeNodePath(): string {
-  return createRequire(import.meta.url).resolve('onnxruntime-node');
-}
-
 /** internal: why a provider cannot even be tried here; undefined when it can. */
 export function missingProvider(name: string): string | undefined {
-  if (!listSupportedBackends().some((backend) => backend.name === name)) {
+  if (
+    !onnxruntime()
+      .listSupportedBackends()
+      .some((backend) => backend.name === name)
+  ) {
     return `onnxruntime-node for ${platform()} ${arch()} is built without it`;
   }
   const library = FACTS.get(name)?.library;

@@ -4,8 +4,8 @@
  */
 import { type RandomInputOptions, randomFeeds } from './inputs.ts';
 import type { ModelSource } from './model-source.ts';
-import type { SessionOptions } from './ort.ts';
 import { withSession } from './session.ts';
+import type { SessionOptions } from './session-options.ts';
 import type { TensorValues } from './values.ts';
 
 export interface RunBothOptions extends SessionOptions, RandomInputOptions {

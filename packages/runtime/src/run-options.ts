@@ -4,7 +4,7 @@
  */
 import { anyOf, checkOptions, type Kind, kinds, listOf, type OptionKinds, oneOf, recordOf } from '@onnx-pruning/onnx';
 import type { DimOptions } from './input-dims.ts';
-import { LOG_LEVELS, type SessionOptions } from './ort.ts';
+import { LOG_LEVELS, type SessionOptions } from './session-options.ts';
 
 /** A model, its bytes or its path. */
 export const MODEL_SOURCE: Kind = {

@@ -11,10 +11,11 @@ import { messageOf, SessionError } from './errors.ts';
 import { checkFeeds, type ValueInfo } from './feeds.ts';
 import { modelInputs } from './inputs.ts';
 import { type ModelSource, type PreparedModel, prepareModel } from './model-source.ts';
-import { CPU, openOrt, profileOrt, runOrt, type SessionOptions } from './ort.ts';
+import { CPU, openOrt, profileOrt, runOrt } from './ort.ts';
 import { assertOnDevice, type NodePlacement, readPlacement } from './placement.ts';
 import { missingProvider, providerError } from './providers.ts';
 import { checkRunOptions, MODEL_SOURCE } from './run-options.ts';
+import type { SessionOptions } from './session-options.ts';
 import { dataTypeOfOrt, type TensorValues } from './values.ts';
 
 /** internal: part of onnxruntime's message when a node of the model has no kernel on the execution provider. */
@@ -46,6 +47,7 @@ export interface Session {
  * model's work has no kernel on it, this (or, where only a run can tell, the first `run`) throws. Models beyond
  * 2 GiB go through a temporary folder.
  *
+ * @throws RuntimeError where onnxruntime-node is not installed
  * @throws ExecutionProviderError that lists the execution providers that are here and how to get the one asked for
  * @throws SessionError when onnxruntime does not accept the model
  */

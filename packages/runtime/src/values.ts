@@ -1,6 +1,6 @@
 /**
  * Tensor values that go into and come out of a session, in ONNX's terms. Everything outside this package sees these and
- * never onnxruntime's own tensors. It must not know about sessions.
+ * never onnxruntime's own tensors. It must not know about sessions, nor load onnxruntime.
  */
 import {
   byteLength,
@@ -13,7 +13,6 @@ import {
   readNumbers,
   tensorBytes,
 } from '@onnx-pruning/onnx';
-import { Tensor } from 'onnxruntime-node';
 import { FeedError } from './errors.ts';
 
 /** Elements in row-major order. FLOAT16 is its bits in a Uint16Array; BOOL is 0 or 1 in a Uint8Array. */
@@ -40,8 +39,25 @@ export interface TensorValue {
 /** Tensors by value name: what is fed to a model, or what it returns. */
 export type TensorValues = Readonly<Record<string, TensorValue>>;
 
+/** The types of elements that onnxruntime-node passes in and out, as it spells them. */
+type OrtType =
+  | 'float32'
+  | 'float64'
+  | 'float16'
+  | 'int8'
+  | 'int16'
+  | 'int32'
+  | 'int64'
+  | 'uint8'
+  | 'uint16'
+  | 'uint32'
+  | 'uint64'
+  | 'bool'
+  | 'string';
+
 interface Carrier {
-  readonly name: Tensor.Type;
+  /** As onnxruntime-node spells the type. */
+  readonly name: OrtType;
   readonly array?: {
     readonly BYTES_PER_ELEMENT: number;
     new (buffer: ArrayBuffer, byteOffset: number, length: number): Exclude<ValueData, readonly string[]>;
@@ -131,28 +147,15 @@ export function valueNumbers(value: TensorValue): ArrayLike<number> {
   return readNumbers(makeTensor('', dataType, [...dims], bytes, { raw: true }));
 }
 
-/** internal: a value as onnxruntime takes it. */
-export function toOrtTensor(value: TensorValue): Tensor {
-  const { name } = carrierOf(value.dataType);
-  return new Tensor(name, value.data as Tensor.DataType, [...value.dims]);
-}
-
-/** internal: a value as onnxruntime gave it. The elements are the same memory. */
-export function fromOrtTensor(tensor: Tensor): TensorValue {
-  const dataType = dataTypeOfOrt(tensor.type);
-  const data: ValueData | (ArrayBufferView & { readonly length: number }) = tensor.data;
-  // Where JavaScript has a Float16Array, onnxruntime returns one; its bits are what this project carries.
-  const isBits = dataType !== DataType.FLOAT16 || data instanceof Uint16Array;
-  const bits = isBits
-    ? data
-    : new Uint16Array((data as Uint16Array).buffer, (data as Uint16Array).byteOffset, data.length);
-  return { dataType, dims: tensor.dims, data: bits as ValueData };
-}
-
 /** internal: the ONNX data type with this name in onnxruntime's JavaScript API. */
-export function dataTypeOfOrt(name: Tensor.Type): number {
+export function dataTypeOfOrt(name: string): number {
   for (const [dataType, carrier] of CARRIERS) if (carrier.name === name) return dataType;
   return DataType.UNDEFINED;
+}
+
+/** internal: onnxruntime-node's name for a data type. @throws FeedError where it has none */
+export function ortTypeOf(dataType: number): OrtType {
+  return carrierOf(dataType).name;
 }
 
 function carrierOf(dataType: number): Carrier {
