@@ -4,7 +4,7 @@
  */
 import { constants, realpathSync, statSync } from 'node:fs';
 import { access } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { type Model, SaveError, saveModel } from '@onnx-pruning/onnx';
 
 export interface Destinations {
@@ -94,6 +94,16 @@ export interface Written {
 export async function writeResults(model: Model, planText: string | undefined, to: Destinations): Promise<Written> {
   const { output, plan, force } = to;
   const alongside = plan === undefined || planText === undefined ? [] : [{ path: plan, content: planText }];
-  const { data } = await saveModel(model, output, { overwrite: force === true, alongside });
-  return { model: output, plan, ...(data !== undefined && { data }) };
+  const { data } = await saveModel(model, output, { overwrite: force === true, alongside }).catch((error: unknown) => {
+    throw error instanceof SaveError && error.code === 'SAVE_EXISTS' ? appeared(error) : error;
+  });
+  // As the user wrote it: relative, where the output is.
+  return { model: output, plan, ...(data !== undefined && { data: join(dirname(output), basename(data)) }) };
+}
+
+/** A file that was not there when the work began, in the words of the command. */
+function appeared(cause: SaveError): SaveError {
+  const { path } = cause.details;
+  const repair = 'Choose another path, or replace the file with --force.';
+  return new SaveError('SAVE_EXISTS', 'The output file exists', { path, repair }, { cause });
 }

@@ -12,9 +12,12 @@ import { addPruneVerb } from './verbs/prune.ts';
 const EXIT_CODES = `
 Exit codes:
   0   done
-  1   the pruned model does not compute what the original does; nothing was written
-  2   bad input: a file, a value or an option that cannot be used; nothing was written
-  70  a mistake of this program`;
+  1   the pruned model does not compute what the original does; nothing was
+      written
+  2   bad input: a file, a value or an option that cannot be used; nothing was
+      written
+  70  a mistake of this program
+  130, 143  stopped by SIGINT or SIGTERM; nothing was written`;
 
 /**
  * Runs one command.
@@ -22,35 +25,58 @@ Exit codes:
  * @returns the exit code: 0 done, 1 the equivalence check failed, 2 bad input, 70 a mistake of this program
  */
 export async function main(argv: readonly string[], terminal: Terminal = processTerminal()): Promise<number> {
+  const asJson = argv.includes('--json');
   try {
-    await program(terminal).parseAsync([...argv], { from: 'user' });
+    await program(terminal, asJson).parseAsync([...argv], { from: 'user' });
     return 0;
   } catch (thrown) {
-    report(thrown, terminal);
+    if (asJson) reportAsJson(thrown, terminal);
+    else report(thrown, terminal);
     return exitCodeOf(thrown);
   }
 }
 
-function program(terminal: Terminal): Command {
+/** @param isQuiet whether what is wrong with the options is left to whoever catches the error */
+function program(terminal: Terminal, isQuiet: boolean): Command {
   const command = new Command('onnx-pruning')
     .description('Makes ONNX models smaller and faster by removing channels, and proves that nothing else changed.')
     .version(version(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
-    .helpCommand(false)
-    .showHelpAfterError("Try 'onnx-pruning --help' or 'onnx-pruning <command> --help'.")
+    .helpCommand('help [command]', 'print the help of a command')
+    .showHelpAfterError(isQuiet ? false : "Try 'onnx-pruning --help' or 'onnx-pruning <command> --help'.")
     .addHelpText('after', EXIT_CODES)
     .exitOverride()
     .configureOutput({
       writeOut: (text) => terminal.stdout.write(text),
       writeErr: (text) => terminal.stderr.write(text),
+      outputError: (text, write) => {
+        if (!isQuiet) write(text + modelAsCommand(text));
+      },
     });
   addPruneVerb(command, terminal);
   return command;
 }
 
+/** What helps those who give the model at once. */
+function modelAsCommand(message: string): string {
+  const model = /unknown command '(.+\.(?:onnx|ort|pb))'/i.exec(message)?.[1];
+  return model === undefined ? '' : `To prune it: onnx-pruning prune ${model} -o smaller.onnx\n`;
+}
+
 function version(): string {
   const file = new URL('../package.json', import.meta.url);
   return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}
+
+/** For programs: `{ "error": { "code", "message", "details" } }` on stderr. */
+function reportAsJson(thrown: unknown, { stderr }: Terminal): void {
+  const isDone = thrown instanceof CommanderError && thrown.exitCode === 0;
+  if (isDone) return;
+  const message = (thrown instanceof Error ? thrown.message : String(thrown)).replace(/^error: /, '');
+  const known =
+    thrown instanceof OnnxPruningError ? { code: thrown.code, message, details: thrown.details } : undefined;
+  const error = known ?? { code: thrown instanceof CommanderError ? 'USAGE' : 'INTERNAL', message };
+  stderr.write(`${JSON.stringify({ error })}\n`);
 }
 
 /** Writes the message of an error to stderr; commander has already written its own. */

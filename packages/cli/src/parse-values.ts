@@ -31,6 +31,8 @@ export function parseInputShape(text: string, before: readonly GivenShape[] = []
 
 /** A path; `-o "$OUT"` with an empty variable is a mistake. */
 export function parsePath(text: string): string {
+  if (text === '-')
+    throw new InvalidArgumentError('Streams are not read or written; give a path, or ./- for such a file.');
   if (text !== '') return text;
   throw new InvalidArgumentError('Expected the path of a file.');
 }

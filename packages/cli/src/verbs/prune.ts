@@ -19,15 +19,16 @@ type PruneOptions = Omit<PruneJob, 'model'> & { readonly quiet?: boolean; readon
 const EXAMPLES = `
 Examples:
   Remove half of the channels, but keep the outputs of the layer fc:
-    $ onnx-pruning prune model.onnx -o smaller.onnx --ratio 0.5 --ignore fc --plan plan.json
+    $ onnx-pruning prune model.onnx -o smaller.onnx --ignore fc --plan plan.json
   Leave multiples of 8 channels, and keep all layers of the module model.22:
-    $ onnx-pruning prune model.onnx -o smaller.onnx --ratio 0.3 --round-to 8 --ignore model.22
+    $ onnx-pruning prune model.onnx -o smaller.onnx --round-to 8 -i model.22
   A model with a dynamic image size:
-    $ onnx-pruning prune model.onnx -o smaller.onnx --input-shape input=1x3x224x224
+    $ onnx-pruning prune model.onnx -o out.onnx --input-shape x=1x3x224x224
   A model that random numbers say little about, checked on a real input:
     $ onnx-pruning prune model.onnx -o smaller.onnx --inputs input=image.npy
 
-A result is written only after the pruned model was run against the original: see Equivalence in the report.`;
+A result is written only after the pruned model was run against the original:
+see Equivalence in the report.`;
 
 /** Adds the verb to a program. */
 export function addPruneVerb(program: Command, terminal: Terminal): void {
@@ -35,7 +36,7 @@ export function addPruneVerb(program: Command, terminal: Terminal): void {
     .command('prune')
     .summary('remove the least important channels of a model')
     .description('Removes the least important channels of an ONNX model, with everything that is coupled to them.')
-    .argument('<model>', 'the .onnx file to prune; it is not changed')
+    .argument('<model>', 'the .onnx file to prune; it is not changed', parsePath)
     .requiredOption('-o, --output <file>', 'where the pruned model goes', parsePath)
     .option('-r, --ratio <share>', 'share of channels to remove, in [0, 1)', parseRatio, 0.5)
     .option(
