@@ -57,31 +57,49 @@ export function initializerNames(graph: GraphProto): ReadonlySet<string> {
  */
 export function layerNames(graph: GraphProto): Map<NodeProto, string> {
   const initializers = initializerNames(graph);
-  const owners = prefixOwners(graph, initializers);
+  const prefixes = graph.node.map((node) => initializerPrefix(node, initializers));
+  const owners = ownersOf(graph.node, prefixes, initializers);
   const names = new Map<NodeProto, string>();
   const taken = new Set<string>(owners.keys());
-  for (const node of graph.node) {
-    const prefix = initializerPrefix(node, initializers);
+  for (const [i, node] of graph.node.entries()) {
+    const prefix = prefixes[i]!;
     const own = prefix !== '' && owners.get(prefix) === node;
-    const candidates = [node.name ?? '', ...node.output, `${node.name || node.opType}_${names.size}`];
-    const name = own ? prefix : (candidates.find((candidate) => candidate !== '' && !taken.has(candidate)) ?? '');
+    const name = own ? prefix : (freeName(node, names.size, taken) ?? '');
     taken.add(name);
     names.set(node, name);
   }
   return names;
 }
 
+/** The node name, the first output, or else a name by number: the first that no other node has. */
+function freeName(node: NodeProto, index: number, taken: ReadonlySet<string>): string | undefined {
+  const isFree = (name: string | undefined): boolean => name !== undefined && name !== '' && !taken.has(name);
+  if (isFree(node.name)) return node.name;
+  return node.output.find(isFree) ?? [`${node.name || node.opType}_${index}`].find(isFree);
+}
+
 /** By initializer prefix: the node that holds most of the initializers of that prefix, its weight above all. */
 export function prefixOwners(graph: GraphProto, initializers: ReadonlySet<string>): Map<string, NodeProto> {
+  const prefixes = graph.node.map((node) => initializerPrefix(node, initializers));
+  return ownersOf(graph.node, prefixes, initializers);
+}
+
+/** @param prefixes the initializer prefix of each node */
+function ownersOf(
+  nodes: readonly NodeProto[],
+  prefixes: readonly string[],
+  initializers: ReadonlySet<string>,
+): Map<string, NodeProto> {
   const owners = new Map<string, NodeProto>();
   const held = (node: NodeProto, prefix: string): number => {
     const own = node.input.filter((input) => initializers.has(input) && input.startsWith(`${prefix}.`));
     return own.length + (own.includes(`${prefix}.weight`) ? 0.5 : 0);
   };
-  for (const node of graph.node) {
-    const prefix = initializerPrefix(node, initializers);
+  for (const [i, node] of nodes.entries()) {
+    const prefix = prefixes[i]!;
+    if (prefix === '') continue;
     const owner = owners.get(prefix);
-    if (prefix !== '' && (!owner || held(node, prefix) > held(owner, prefix))) owners.set(prefix, node);
+    if (!owner || held(node, prefix) > held(owner, prefix)) owners.set(prefix, node);
   }
   return owners;
 }

@@ -25,11 +25,14 @@ export function unlistedLayers(
 ): UnlistedLayer[] {
   const listed = new Set(layers.map(({ node }) => node));
   const { constantPart } = terms;
-  return model.layers().flatMap(({ node, name }): UnlistedLayer[] => {
+  const found = model.graph.node.flatMap((node) => {
     if (listed.has(node) || constantPart.has(node)) return [];
     const reason = whyUnlisted(model, node, shapes, terms);
-    return reason ? [{ name, node, reason }] : [];
+    return reason ? [{ node, reason }] : [];
   });
+  if (found.length === 0) return [];
+  const names = new Map(model.layers().map(({ node, name }) => [node, name]));
+  return found.map(({ node, reason }) => ({ name: names.get(node) ?? '', node, reason }));
 }
 
 function whyUnlisted(
