@@ -8,6 +8,7 @@ import { Command, CommanderError } from 'commander';
 import { exitCodeOf } from './exit-codes.ts';
 import { coloursFor, processTerminal, type Terminal } from './terminal.ts';
 import { addPruneVerb } from './verbs/prune.ts';
+import { columnsOf, wrap } from './wrap.ts';
 
 const EXIT_CODES = `
 Exit codes:
@@ -50,11 +51,18 @@ function program(terminal: Terminal, isQuiet: boolean): Command {
       writeOut: (text) => terminal.stdout.write(text),
       writeErr: (text) => terminal.stderr.write(text),
       outputError: (text, write) => {
-        if (!isQuiet) write(text + modelAsCommand(text));
+        if (!isQuiet) write(lines(text + modelAsCommand(text), terminal.stderr));
       },
+      getOutHelpWidth: () => columnsOf(terminal.stdout),
+      getErrHelpWidth: () => columnsOf(terminal.stderr),
     });
   addPruneVerb(command, terminal);
   return command;
+}
+
+/** A terminal breaks lines between words; a file or a pipe gets one line. */
+function lines(text: string, output: Terminal['stderr']): string {
+  return output.isTTY ? wrap(text, columnsOf(output)).join('\n') : text;
 }
 
 /** What helps those who give the model at once. */
@@ -84,7 +92,7 @@ function report(thrown: unknown, { stderr, env }: Terminal): void {
   if (thrown instanceof CommanderError) return;
   const { red } = coloursFor(stderr, env);
   if (thrown instanceof OnnxPruningError) {
-    stderr.write(`${red('error:')} ${thrown.message}\n`);
+    stderr.write(`${lines(`${red('error:')} ${thrown.message}`, stderr)}\n`);
     return;
   }
   const message = thrown instanceof Error ? thrown.message : String(thrown);

@@ -4,6 +4,7 @@ import { showRefusals } from '@onnx-pruning/report';
 import Table from 'cli-table3';
 import type { Cost, PruneResult } from './prune-job.ts';
 import type { Colours } from './terminal.ts';
+import { wrap } from './wrap.ts';
 
 const INVISIBLE_BORDERS = Object.fromEntries(
   ['top', 'bottom', 'left', 'right', 'mid']
@@ -15,8 +16,11 @@ const MOST_REFUSALS = 8;
 const MOST_LAYERS = 5;
 const MOST_REASONS = 8;
 
-/** The report of a job, with a line feed at its end. */
-export function showResult(result: PruneResult, colours: Colours): string {
+/**
+ * The report of a job, with a line feed at its end.
+ * @param columns width that lines may have
+ */
+export function showResult(result: PruneResult, colours: Colours, columns: number): string {
   const facts: [string, string[]][] = [
     ['Pruned', [showGroups(result)]],
     ['Ignored', showSelectors(result)],
@@ -28,7 +32,9 @@ export function showResult(result: PruneResult, colours: Colours): string {
   ];
   const width = Math.max(...facts.map(([name]) => name.length)) + 2;
   const lines = facts.flatMap(([name, texts]) =>
-    texts.map((text, i) => `${colours.bold((i === 0 ? name : '').padEnd(width))}${text}`),
+    texts
+      .flatMap((text) => wrap(text, columns - width))
+      .map((text, i) => `${colours.bold((i === 0 ? name : '').padEnd(width))}${text}`),
   );
   return `${showCosts(result, colours)}\n\n${lines.join('\n')}\n`;
 }

@@ -10,6 +10,8 @@ export type Colours = ReturnType<typeof picocolors.createColors>;
 export interface Output {
   write(text: string): unknown;
   readonly isTTY?: boolean;
+  /** Width of a terminal. */
+  readonly columns?: number;
 }
 
 /** What a command may know of the world it writes to. */

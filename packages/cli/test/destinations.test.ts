@@ -1,5 +1,5 @@
 /** A model and its plan appear together or not at all, and what was there before is not lost. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { loadModel, saveModel } from '@onnx-pruning/onnx';
 import { writeResults } from '../src/destinations.ts';
 import { run, smallNet, temporaryFolder } from './harness.ts';
@@ -32,6 +32,15 @@ describe('writeResults', () => {
     const to = destinations(folder.at('b.onnx'), folder.at('c.json'));
     await expect(writeResults(model, 'new plan', to)).rejects.toThrow(/not a file/);
     expect(folder.files()).toEqual(['a.json', 'a.onnx', 'b.json', 'b.onnx']);
+  });
+
+  it('keeps a file that has appeared while the command worked, and names --force', async () => {
+    writeFileSync(folder.at('raced.onnx'), 'of value');
+    const to = { ...destinations(folder.at('raced.onnx'), folder.at('raced.json')), force: false };
+    await expect(writeResults(model, 'plan', to)).rejects.toThrow(/output file exists.*raced\.onnx.*--force/);
+    expect(readFileSync(to.output, 'utf8')).toBe('of value');
+    rmSync(to.output);
+    expect(folder.files()).not.toContain('raced.json');
   });
 
   it('writes no model when the plan cannot be written', async () => {

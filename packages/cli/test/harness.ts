@@ -11,14 +11,15 @@ export interface Ran {
   readonly stderr: string;
 }
 
-/** Runs the command line in this process. */
+/** Runs the command line in this process; in a very wide terminal unless told otherwise, so that no line is broken. */
 export async function run(
   argv: readonly string[],
-  { tty = false, env = {} }: { tty?: boolean; env?: Record<string, string> } = {},
+  { tty = false, env = {}, columns = 10_000 }: { tty?: boolean; env?: Record<string, string>; columns?: number } = {},
 ): Promise<Ran> {
   const written = { stdout: '', stderr: '' };
   const output = (name: 'stdout' | 'stderr') => ({
     isTTY: tty,
+    columns,
     write: (text: string) => {
       written[name] += text;
     },

@@ -1,5 +1,5 @@
 /** What a command line is expected to do besides its work: help where it is looked for, errors for programs, narrow lines. */
-import { readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { saveModel } from '@onnx-pruning/onnx';
 import { run, saved, smallNet, temporaryFolder } from './harness.ts';
@@ -17,7 +17,7 @@ describe('help', () => {
 
   it('has no line of more than 80 characters', async () => {
     for (const argv of [['--help'], ['prune', '--help']]) {
-      const { stdout } = await run(argv);
+      const { stdout } = await run(argv, { columns: 80 });
       expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([]);
     }
   });
@@ -61,7 +61,7 @@ it('a report has no line of more than 80 characters, and its paths are as they w
   await saveModel(smallNet(), folder.at('external.onnx'), { externalData: { threshold: 100 } });
   const at = (name: string): string => relative('.', join(folder.path, name));
   const argv = ['prune', at('external.onnx'), '-o', at('o.onnx'), '--plan', at('p.json'), '--no-bench'];
-  const { code, stdout } = await run(argv);
+  const { code, stdout } = await run(argv, { columns: 80 });
   expect(code).toBe(0);
   const written = /^Written +(.*(?:\n .*)*)/m.exec(stdout)?.[1]?.split(/,\s*/);
   expect(written).toEqual([at('o.onnx'), at('o.onnx.data'), at('p.json')]);
@@ -69,10 +69,11 @@ it('a report has no line of more than 80 characters, and its paths are as they w
   expect(lines.filter((line) => line.length > 80)).toEqual([]);
 });
 
-it('a file that appears while the command works is kept, and the error names --force', async () => {
-  const output = folder.at('raced.onnx');
-  const running = run(['prune', folder.at('model.onnx'), '-o', output, '--no-bench']);
-  await new Promise((done) => setTimeout(done, 1));
-  writeFileSync(output, 'of value');
-  expect(await running).toMatchObject({ code: 2, stderr: expect.stringMatching(/exists.*--force/s) });
+it('a terminal gets its lines broken between words', async () => {
+  const argv = ['prune', folder.at('model.onnx'), '-o', folder.at('w.onnx'), '--no-bench', '--ignore', 'conv3'];
+  const { stderr } = await run(argv, { tty: true, columns: 60, env: { NO_COLOR: '1' } });
+  const error = stderr.slice(stderr.indexOf('error:')).trimEnd().split('\n');
+  expect(error.length).toBeGreaterThan(1);
+  expect(error.filter((line) => line.length > 60)).toEqual([]);
+  expect(error.join(' ')).toMatch(/--ignore 'conv3' names no layer.*Did you mean 'conv1'/);
 });

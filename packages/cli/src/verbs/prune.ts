@@ -13,6 +13,7 @@ import {
 import { isAccepted, type PruneJob, type PruneResult, runPruneJob } from '../prune-job.ts';
 import { resultToJson, showResult } from '../prune-report.ts';
 import { coloursFor, StatusLine, type Terminal } from '../terminal.ts';
+import { columnsOf } from '../wrap.ts';
 
 type PruneOptions = Omit<PruneJob, 'model'> & { readonly quiet?: boolean; readonly json?: boolean };
 
@@ -82,6 +83,6 @@ async function prune(job: PruneJob, { quiet, json }: PruneOptions, { stdout, std
     status.clear();
   }
   if (json) stdout.write(`${JSON.stringify(resultToJson(result), undefined, 2)}\n`);
-  else if (!quiet) stdout.write(showResult(result, coloursFor(stdout, env)));
+  else if (!quiet) stdout.write(showResult(result, coloursFor(stdout, env), columnsOf(stdout)));
   if (result.equivalence && !isAccepted(result.equivalence, job)) assertVerified(result.equivalence);
 }
