@@ -133,7 +133,12 @@ function testInstall() {
   withoutRuntime();
   checkTypes();
   withRuntime();
-  done(`installed size: ${alone} MiB, with onnxruntime ${megabytes()} MiB`);
+  const whole = megabytes();
+  mustRun(process.execPath, ['node_modules/onnx-pruning/scripts/keep-this-platform.js']);
+  match(mustRun('npx', [...PRUNE, 'c.onnx']).stdout, /Equivalence +holds/);
+  done(
+    `installed size: ${alone} MiB, with onnxruntime ${whole} MiB, with that of this platform alone ${megabytes()} MiB`,
+  );
 }
 
 try {

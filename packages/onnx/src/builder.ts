@@ -56,6 +56,7 @@ const SIZES = listOf(anyOf(kinds.integer, kinds.text));
 
 const DEFAULT_OPSET = 17;
 
+/** Builds a model in code: inputs, initializers, nodes, outputs. */
 export class GraphBuilder {
   readonly #options: GraphBuilderOptions;
   readonly #graph: GraphProto;

@@ -18,6 +18,7 @@ export interface Layer {
 /** `ai.onnx` and the empty string name the same domain; this is the empty one. */
 export const canonicalDomain = (domain: string | undefined): string => (domain === 'ai.onnx' ? '' : (domain ?? ''));
 
+/** An ONNX model: its messages, where it came from, and its layers by name. `loadModel` and `parseModel` make them. */
 export class Model {
   readonly proto: ModelProto;
   /** The file the model was loaded from, as an absolute path; undefined for models from bytes or code. */

@@ -51,6 +51,7 @@ export interface ContentFields {
 export interface TensorProto extends WithUnknown, ContentFields {
   dims: Int64[];
   dataType?: number;
+  /** A tensor: data type, dimensions, and content in memory or in a file. */
   segment?: TensorSegment;
   name?: string;
   docString?: string;

@@ -28,10 +28,15 @@ export interface NodeView {
   readonly inputs: readonly (ValueInfo | undefined)[];
   /** The tensor behind input `i` when it is an initializer or a Constant node; undefined otherwise. */
   constant(i: number): TensorProto | undefined;
+  /** An integer attribute, or the fallback where it is absent. */
   int(name: string, fallback: number): number;
+  /** An attribute that is a list of integers; undefined where it is absent. */
   ints(name: string): number[] | undefined;
+  /** A float attribute, or the fallback where it is absent. */
   float(name: string, fallback: number): number;
+  /** A text attribute, or the fallback where it is absent. */
   string(name: string, fallback: string): string;
+  /** Whether the node has an attribute of this name. */
   has(name: string): boolean;
 }
 
@@ -97,14 +102,21 @@ export interface ResizeContext extends NodeView {
   readonly node: NodeProto;
   /** Dimensions before and after, with symbols where they are symbolic. */
   oldIn(i: number): readonly Dim[];
+  /** As `oldIn`, after pruning. */
   newIn(i: number): readonly Dim[];
+  /** Dimensions of output `i` before pruning. */
   oldOut(i: number): readonly Dim[];
+  /** As `oldOut`, after pruning. */
   newOut(i: number): readonly Dim[];
   /** Old indices that survive along an axis, ascending; undefined when all survive. */
   keptIn(i: number, axis: number): Int32Array | undefined;
+  /** As `keptIn`, of output `i`. */
   keptOut(i: number, axis: number): Int32Array | undefined;
+  /** Sets an integer attribute. */
   setInt(name: string, value: number): void;
+  /** Sets a float attribute. */
   setFloat(name: string, value: number): void;
+  /** Sets an attribute that is a list of integers. */
   setInts(name: string, values: readonly number[]): void;
   /**
    * Makes integer input `i` (1-D, or a scalar) evaluate to `values`. Undefined leaves that element as it is.
@@ -122,7 +134,9 @@ export interface ResizeContext extends NodeView {
 
 /** Dimensions are concrete numbers here. */
 export interface CostContext extends NodeView {
+  /** Dimensions of input `i`. */
   inDims(i: number): readonly number[];
+  /** Dimensions of output `i`. */
   outDims(i: number): readonly number[];
 }
 

@@ -18,6 +18,7 @@ import {
 import { SliceMaxima } from './slices.ts';
 import { TOLERANCE, type Tolerance, toleranceFor, unitOf } from './tolerance.ts';
 
+/** How close the outputs of two models must be. */
 export interface CompareOptions {
   /** Largest accepted `maxRel` of floating-point outputs; by default one that fits each data type. */
   readonly tolerance?: Tolerance;
@@ -45,6 +46,7 @@ export interface OutputComparison {
   readonly reason?: string;
 }
 
+/** What a comparison found, output by output. */
 export interface Comparison {
   readonly ok: boolean;
   readonly outputs: readonly OutputComparison[];

@@ -49,6 +49,7 @@ const VERIFY_OPTIONS: OptionKinds<CompareOptions & PlanOptions & Pick<VerifyOpti
   parts: oneOf('both', 'file', 'runs'),
 };
 
+/** What the check found. */
 export interface Verification extends Comparison {
   readonly verdict: Verdict;
   /** Why the verdict is not `holds`: what differs, or what the runs did not show. */

@@ -33,6 +33,7 @@ export function scoreGroup(importance: Importance, group: Group): ArrayLike<numb
   return typeof importance === 'function' ? importance(group) : importance.score(group);
 }
 
+/** How the magnitudes of a group's parameters become one score per channel. */
 export interface MagnitudeOptions {
   /** The norm: scores are sums of |w|^p. Default 2. */
   readonly p?: number;

@@ -17,6 +17,7 @@ export type PruningRatioDict =
   | Readonly<Record<string, number>>
   | readonly (readonly [LayerSelector | readonly LayerSelector[], number])[];
 
+/** What a pruner removes, how much of it, and what it leaves alone. */
 export interface PrunerOptions extends BuildOptions {
   /**
    * How channels are chosen inside groups and heads. Default `independent`, which keeps the most important channels of

@@ -115,10 +115,13 @@ export class BasePruner {
   /**
    * Prunes one step further. A group that cannot be pruned is left out, and the others go on; when the step fails
    * altogether (a criterion throws), pruner and model are as they were.
-   * @param options with `interactive` nothing is pruned: the groups are yielded, and the caller prunes, changes or skips
    * @returns what was done, and which groups were left out for which reason
    */
   step(): StepSummary;
+  /**
+   * The groups of one step further, without pruning them.
+   * @param options with `interactive` the groups are yielded, and the caller prunes, changes or skips each
+   */
   step(options: { readonly interactive: true }): Generator<Group>;
   step(options: { readonly interactive?: boolean } = {}): Generator<Group> | StepSummary {
     checkOptions('step', options, { interactive: kinds.boolean });

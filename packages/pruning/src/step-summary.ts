@@ -22,6 +22,7 @@ export interface SkippedGroup {
   readonly reason: string;
 }
 
+/** What one step of a pruner did. */
 export interface StepSummary {
   readonly groups: readonly PrunedGroup[];
   /** Channels of all roots that were removed. */

@@ -8,6 +8,7 @@ import { edgesOf, GRAPH, GROUP, verticesOf } from '@onnx-pruning/depgraph';
 import { checkArguments, checkOptions, kinds, listOf, type OptionKinds } from '@onnx-pruning/onnx';
 import { colourOf, groupColour, leafColours, NO_GROUP } from './colours.ts';
 
+/** What a drawing of the dependency graph shows. */
 export interface AdjacencyOptions {
   /** Groups to colour or draw. Default: all that the graph offers. */
   readonly groups?: readonly Group[];

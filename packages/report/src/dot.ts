@@ -20,6 +20,7 @@ import {
 import { checkArguments, checkOptions, listOf, type OptionKinds, oneOf } from '@onnx-pruning/onnx';
 import { colourOf, groupColour, type LeafColours, leafColours, SEVERAL_GROUPS } from './colours.ts';
 
+/** What a drawing in the DOT language shows. */
 export interface DotOptions {
   /** Groups to colour or draw. Default: all that the graph offers. */
   readonly groups?: readonly Group[];

@@ -13,6 +13,7 @@ import type { SessionOptions } from './session-options.ts';
 import { isSteady, pairedRatios, type Quartiles, quartiles, type Summary, summarize } from './stats.ts';
 import type { TensorValues } from './values.ts';
 
+/** A model that is timed, under the name that the result gives it. */
 export interface BenchmarkModel {
   readonly name: string;
   readonly model: ModelSource;
@@ -49,6 +50,7 @@ export interface ModelTiming {
   readonly samplesMs: readonly number[];
 }
 
+/** What a benchmark measured, and under which conditions. */
 export interface BenchmarkResult {
   readonly executionProvider: string;
   /** The hardware. */

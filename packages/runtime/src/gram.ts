@@ -25,6 +25,7 @@ export interface GramMatrix {
   readonly count: number;
 }
 
+/** What the Gram matrix of a value is taken over. */
 export interface GramOptions {
   /** The axis of the channels. Negative counts from the end. Default 1. */
   readonly axis?: number;

@@ -27,6 +27,7 @@ import type { ModelSource } from './model-source.ts';
 import { checkRunOptions } from './run-options.ts';
 import { elementCount, isCarried, makeValue, type TensorValue } from './values.ts';
 
+/** How random inputs are drawn. */
 export interface RandomInputOptions extends DimOptions {
   /** Same seed, same values; 0 by default. */
   readonly seed?: number;

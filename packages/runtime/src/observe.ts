@@ -16,6 +16,7 @@ import type { TensorValues } from './values.ts';
 /** Feeds of a model, one batch after the other. */
 export type Batches = Iterable<TensorValues> | AsyncIterable<TensorValues>;
 
+/** How far an observation has come. */
 export interface ObserveProgress {
   /** Batches that were folded. */
   readonly batches: number;

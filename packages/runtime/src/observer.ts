@@ -20,6 +20,7 @@ export interface Observer<R> {
 export interface Fold<R> {
   /** @param batch which batch the values are of, from 0 @throws ObserveError for values that it cannot take in */
   add(values: readonly TensorValue[], batch: number): void;
+  /** What was found in all batches so far. */
   result(): R;
 }
 

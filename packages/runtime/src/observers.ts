@@ -5,6 +5,7 @@ import { gramMatrix } from './gram.ts';
 import { assertFinite, type Fold, ObserveError, type Observer } from './observer.ts';
 import { type TensorValue, valueNumbers } from './values.ts';
 
+/** How a statistic is taken. */
 export interface StatisticOptions {
   /** The axis of the channels, each of which has a number of its own; negative counts from the end. Default: one number for all. */
   readonly axis?: number;

@@ -6,6 +6,7 @@ import type { UnwrappedParameter } from '../layers/layers.ts';
 import type { LayerSelector } from '../layers/select.ts';
 import type { InputShapes } from '../shapes/shapes.ts';
 
+/** How `buildDependency` reads a model, and what of it may be pruned. */
 export interface BuildOptions {
   /** Shapes by input name, or sizes by symbol, where the file leaves them open. */
   readonly inputShapes?: InputShapes;
@@ -81,8 +82,10 @@ export const ALL_GROUPS_OPTIONS: OptionKinds<AllGroupsOptions> = {
   rootOpTypes: listOf(kinds.text),
 };
 
+/** How channels are chosen inside groups and heads: the `same` local ones from each, or each its own. */
 export type GroupSelection = 'same' | 'independent';
 
+/** Which groups `getAllGroups` offers. */
 export interface AllGroupsOptions {
   /** Layers whose output channels stay (see `matchLayers`); a group that would prune one is not offered. */
   readonly ignoredLayers?: readonly LayerSelector[];

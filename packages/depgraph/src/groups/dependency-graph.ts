@@ -153,6 +153,7 @@ export class DependencyGraph implements GroupOwner {
     return this.#fingerprint;
   }
 
+  /** The model that was analysed. */
   get model(): Model {
     return this.analysis.model;
   }

@@ -115,10 +115,12 @@ export class Group {
     return this.#traversal;
   }
 
+  /** Number of items: pairs of a layer and the function that prunes it. */
   get length(): number {
     return this.items.length;
   }
 
+  /** The items, the root first. */
   [Symbol.iterator](): Iterator<GroupItem> {
     return this.items[Symbol.iterator]();
   }
@@ -159,6 +161,7 @@ export class Group {
     return [...lines, ...inexact].join('\n');
   }
 
+  /** One line for each item: what is pruned, and how many channels. */
   toString(): string {
     return this.items
       .map(({ dep, idxs }, i) => `[${i}] ${dep.handler.name} on ${dep.target.name}, ${idxs.length} channels`)

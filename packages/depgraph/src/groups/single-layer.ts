@@ -32,6 +32,7 @@ const LAYER: Kind = {
   accepts: (value) => kinds.object.accepts(value) && ['model', 'node'].every((part) => part in (value as object)),
 };
 
+/** A node whose parameters no longer fit what it is given. */
 export interface BrokenNode {
   readonly layer: string;
   readonly operator: string;

@@ -23,6 +23,7 @@ export interface ExternalDataOptions {
   threshold?: number;
 }
 
+/** Where the parts of a model go, and what may be replaced. */
 export interface SaveOptions {
   /**
    * An existing file is overwritten unless this is false; the file that the model was loaded from is kept unless this
