@@ -46,7 +46,7 @@ export interface RandomInputOptions extends DimOptions {
  *
  * @param model a model, or the inputs of a session
  * @throws FeedError for an input that is not a tensor or has a type that no session can carry, and for a size that is
- * neither declared nor given
+ * neither declared nor given, or that makes an input of more than 2^28 elements
  */
 export function randomInputs(
   model: Model | readonly ValueInfo[],
@@ -60,6 +60,7 @@ export function randomInputs(
   }
   for (const input of inputs) checkCarried(input);
   const dims = resolveDims(inputs, options);
+  for (const [name, sizes] of dims) checkSize(name, sizes);
   const random = createRandom(options.seed ?? 0);
   const readings = new Map(isDeclaration(model) ? [] : indexRanges(model, Object.fromEntries(dims)));
   for (const [name, range] of Object.entries(options.ranges ?? {})) readings.set(name, { ranges: [range] });
@@ -101,6 +102,20 @@ function declaredSize({ dimValue, dimParam = '' }: Dimension): number | string {
 
 function isDeclaration(model: Model | readonly ValueInfo[]): model is readonly ValueInfo[] {
   return Array.isArray(model);
+}
+
+/** Random values of more elements are not made: they would take gigabytes, and a damaged file may declare any size. */
+const MOST_ELEMENTS = 2 ** 28;
+
+function checkSize(name: string, dims: readonly number[]): void {
+  const elements = elementCount(dims);
+  if (elements <= MOST_ELEMENTS) return;
+  throw new FeedError('FEED_SIZE', 'an input is too large for random values', {
+    value: name,
+    expected: `up to ${MOST_ELEMENTS} elements`,
+    actual: `[${dims.join(', ')}]`,
+    repair: 'State smaller sizes where they are dynamic, or give real inputs.',
+  });
 }
 
 function checkCarried(input: ValueInfo): void {

@@ -20,6 +20,12 @@ describe('randomInputs', () => {
     expect(Object.keys(randomInputs(model))).toEqual(['x']);
   });
 
+  it.each([[[3, 2 ** 44]], [[2 ** 15, 2 ** 14]]])('makes no input as large as %j, and says so', (dims) => {
+    expect(() => numbersOf(dims, DataType.FLOAT)).toThrow(
+      expect.objectContaining({ code: 'FEED_SIZE', message: expect.stringMatching(/'x'.*up to 268435456/) }),
+    );
+  });
+
   it('gives the same values for the same seed, and others for another', () => {
     const values = (seed: number) => numbersOf([16], DataType.FLOAT, { seed });
     expect(values(7)).toEqual(values(7));
