@@ -46,12 +46,12 @@ export type FeedSource =
       readonly path: string;
     };
 
-/** A value and the file that it is from, by input. */
 const SOURCES: Kind = listOf({
   expected: 'a file { input, path }',
   accepts: (value) => kinds.object.accepts(value) && kinds.text.accepts((value as Partial<FeedSource>).path),
 });
 
+/** A value and the file that it is from, by input. */
 type FileFeeds = ReadonlyMap<string, { readonly value: TensorValue; readonly path: string }>;
 
 /**

@@ -4,7 +4,6 @@
  * in it. Two halves, since each sees what the other cannot: the file is compared bit for bit with what the plan says,
  * and both models are run and compared at all values around what was rewritten. It must not prune.
  */
-
 import { BUILD_OPTIONS, inferShapes, registryWith } from '@onnx-pruning/depgraph';
 import {
   checkArguments,

@@ -2,7 +2,6 @@
  * Importance criteria: one score per root channel of a group, lower scores are pruned first. Only data of the model is
  * read; nothing is pruned here.
  */
-
 import { GROUP, type Group, type GroupParameter } from '@onnx-pruning/depgraph';
 import type { TensorProto } from '@onnx-pruning/onnx';
 import { checkArgument, checkOptions, kinds, listOf, type OptionKinds } from '@onnx-pruning/onnx';

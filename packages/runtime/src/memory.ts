@@ -2,7 +2,6 @@
  * Measures how much memory it takes to load and run a model in onnxruntime. The measured model lives in a process of its
  * own; this one must not add to the figure.
  */
-
 import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
