@@ -339,7 +339,8 @@ describe('what a killed process left behind', () => {
 
   it('is deleted by the next run that writes to the same path, and only that', async () => {
     const kept = ['.other.onnx.tmp', `.out.onnx.${HOST}-${process.ppid}-0123456789ab.tmp`, '.out.onnx.notes.tmp'];
-    for (const name of [...kept, `.out.onnx.${HOST}-${gone()}-0123456789ab.tmp`]) writeFileSync(at(name), 'x');
+    const left = ['', 'data.', '1.data.'].map((part) => `.out.onnx.${part}${HOST}-${gone()}-0123456789ab.tmp`);
+    for (const name of [...kept, ...left]) writeFileSync(at(name), 'x');
     await saveModel(parseModel(tiny), at('out.onnx'));
     expect(readdirSync(folder).sort()).toEqual([...kept, 'out.onnx'].sort());
   });

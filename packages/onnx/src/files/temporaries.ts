@@ -89,15 +89,19 @@ export function discardAbandonedFolders(): void {
   discardAbandoned(tmpdir(), 'onnx-pruning-', /-[^-]*$/);
 }
 
-/** Deletes temporary files of `path` that processes left behind which were killed. */
+/**
+ * Deletes temporary files of `path`, and of the data files that a model there has (`path.data`, `path.1.data`), which
+ * processes left behind that were killed.
+ */
 export function discardAbandonedBeside(path: string): void {
-  discardAbandoned(dirname(path), `.${basename(path)}.`, /\.tmp$/);
+  discardAbandoned(dirname(path), `.${basename(path)}.`, /\.tmp$/, /^(\d+\.)?data\./);
 }
 
-function discardAbandoned(folder: string, prefix: string, suffix: RegExp): void {
+/** What says whose a file is stands between a prefix, perhaps something more, and a suffix. */
+function discardAbandoned(folder: string, prefix: string, suffix: RegExp, more = /^/): void {
   for (const name of namesIn(folder)) {
     if (!name.startsWith(prefix) || !suffix.test(name)) continue;
-    const owned = name.slice(prefix.length).replace(suffix, '');
+    const owned = name.slice(prefix.length).replace(suffix, '').replace(more, '');
     const path = join(folder, name);
     if (!OWNED.test(owned) || present.has(path)) continue;
     if (isAbandoned(owned) || ageMs(path) > DAY_MS) rmSync(path, { recursive: true, force: true });
