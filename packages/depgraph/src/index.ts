@@ -13,7 +13,6 @@ export {
 } from './groups/build-options.ts';
 export {
   DependencyGraph,
-  type HistoryEntry,
   isRootLayer,
 } from './groups/dependency-graph.ts';
 export { channelsOn, type Edge, edgesOf, type Vertex, verticesOf } from './groups/dependency-view.ts';
@@ -26,6 +25,7 @@ export {
   type GroupParameter,
   indexPairs,
 } from './groups/group.ts';
+export type { HistoryEntry } from './groups/history.ts';
 export type { IndexPairs } from './groups/index-pairs.ts';
 export * from './groups/pruning-function.ts';
 export { channelReasons, placeOf, showReason } from './groups/reasons.ts';

@@ -10,7 +10,6 @@ import {
   type FingerprintedModel,
   fingerprint,
   instanceOf,
-  type Kind,
   kinds,
   type Layer,
   listOf,
@@ -21,7 +20,7 @@ import {
 } from '@onnx-pruning/onnx';
 import { type Analysis, analyse } from '../analysis/analysis.ts';
 import { snapshotOf } from '../analysis/snapshot.ts';
-import { axisOf, type LayerAxis, LayerError, type PrunableLayer, partOf, sideOf } from '../layers/layers.ts';
+import { axisOf, type LayerAxis, LayerError, type PrunableLayer, sideOf } from '../layers/layers.ts';
 import type { LayerMatch, LayerSelector } from '../layers/select.ts';
 import { removeChannels } from '../rewrite/rewrite.ts';
 import { registryWith } from '../shapes/customized.ts';
@@ -38,6 +37,9 @@ import {
 import { dependencyGraphOf } from './dependency-view.ts';
 import { explainLayer, explainNode } from './explain.ts';
 import { GROUP, Group, type GroupOwner } from './group.ts';
+import { AXIS, CHANNELS, PRUNING_FUNCTION } from './group-arguments.ts';
+import { CONVOLUTIONS, headCounts } from './heads.ts';
+import { HISTORY, type HistoryEntry, historyOf } from './history.ts';
 import type { PruningFunction } from './pruning-function.ts';
 import {
   axisIndices,
@@ -48,32 +50,8 @@ import {
   primaryLeaves,
   type RemovedCells,
   removalOf,
-  renumbered,
 } from './selection.ts';
 import { Carriers, type Traversal, traverse } from './traversal.ts';
-
-/**
- * One entry of the pruning history: root layer, whether output channels were pruned, root indices; and which of the
- * layer's channel axes of that side, where it is not the first.
- */
-export type HistoryEntry = readonly [layer: string, isOut: boolean, idxs: readonly number[], part?: number];
-
-const CHANNELS: Kind = listOf(kinds.anyNumber);
-
-const PRUNING_FUNCTION: Kind = {
-  expected: 'a pruning function, such as pruneConvOutChannels',
-  accepts: (value) => kinds.callback.accepts(value) && Array.isArray((value as Partial<PruningFunction>).kinds),
-};
-
-const AXIS: Kind = {
-  expected: 'one side of a layer (group.root)',
-  accepts: (value) => kinds.object.accepts(value) && 'term' in (value as object),
-};
-
-const HISTORY: Kind = listOf({
-  expected: 'an entry [layer, isOut, idxs]',
-  accepts: (value) => Array.isArray(value) && kinds.text.accepts(value[0]) && CHANNELS.accepts(value[2]),
-});
 
 const ROOT_KINDS: ReadonlySet<string> = new Set([
   'conv',
@@ -311,22 +289,7 @@ export class DependencyGraph implements GroupOwner {
 
   /** Numbers of heads of every layer whose output channels lie in heads, by layer name. */
   numHeads(): ReadonlyMap<string, number> {
-    const heads = new Map<string, number>();
-    const multiply = (axes: Iterable<LayerAxis>, count: number): void => {
-      for (const { layer, side } of axes)
-        if (side === 'out') heads.set(layer.name, (heads.get(layer.name) ?? 1) * count);
-    };
-    for (const group of this.getHeadGroups()) {
-      multiply(
-        group.items.map((item) => item.axis),
-        numericSize([...group.cells.keys()][0]),
-      );
-    }
-    for (const { members } of this.analysis.terms.families) {
-      const uses = this.analysis.uses.get(members[0]) ?? [];
-      if (!uses.some(({ layer }) => CONVOLUTIONS.has(layer.spec.kind))) multiply(uses, members.length);
-    }
-    return heads;
+    return headCounts(this.analysis, this.getHeadGroups());
   }
 
   #fullGroup(root: LayerAxis, leaves: readonly Leaf[]): Group {
@@ -418,20 +381,6 @@ function notBuilt(): LayerError {
   });
 }
 
-const CONVOLUTIONS: ReadonlySet<string> = new Set(['conv', 'depthwiseConv', 'convTranspose']);
-
 function allChannels(leaf: Leaf): Set<number> {
   return new Set(Array.from({ length: numericSize(leaf) }, (_, channel) => channel));
-}
-
-/** What pruning groups at once is as a history, in which every entry counts the channels that those before it left. */
-function historyOf(groups: readonly Group[]): HistoryEntry[] {
-  const gone = new Map<Leaf, Set<number>>();
-  return groups.flatMap(({ root, idxs, cells }): HistoryEntry[] => {
-    const left = renumbered(root.term, idxs, gone);
-    for (const [leaf, channels] of cells) gone.set(leaf, new Set([...(gone.get(leaf) ?? []), ...channels]));
-    const entry = [root.layer.name, root.side === 'out', left] as const;
-    if (left.length === 0) return [];
-    return [partOf(root) > 0 ? [...entry, partOf(root)] : entry];
-  });
 }

@@ -1,6 +1,6 @@
 /** Entries of a graph's lists under other names: always copies, what they were may still be wanted. */
 import { shallowCloneProto } from '../clone.ts';
-import type { TensorAnnotation, TensorProto } from '../proto.ts';
+import type { GraphProto, TensorAnnotation, TensorProto, ValueInfoProto } from '../proto.ts';
 
 /** The tensor under another name; its content is shared. */
 export function named(tensor: TensorProto, name: string): TensorProto {
@@ -37,4 +37,10 @@ export function renameAnnotation(entry: TensorAnnotation, renamed: ReadonlyMap<s
     return value === undefined ? parameter : Object.assign(shallowCloneProto(parameter), { value });
   });
   return copy;
+}
+
+/** What a graph declares of a value: as an output, or in its value_info; its name alone where it says nothing. */
+export function declarationOf({ valueInfo, output }: GraphProto, value: string): ValueInfoProto {
+  const declared = output.find(({ name }) => name === value) ?? valueInfo.find(({ name }) => name === value);
+  return declared ?? { name: value };
 }

@@ -13,8 +13,9 @@ import { tensorType } from '../tensor-type.ts';
 import { subgraphs } from '../walk.ts';
 import { removeDead } from './dead.ts';
 import { EditError, noSuch } from './edit-error.ts';
-import { named, renameEntry, renameKey } from './entries.ts';
+import { declarationOf, named, renameKey } from './entries.ts';
 import { type NameScheme, numbered, suffixed } from './names.ts';
+import { makeNode, outputNames } from './new-node.ts';
 import {
   type GraphEditorOptions,
   INSERTED_NODE_OPTIONS,
@@ -23,7 +24,7 @@ import {
 } from './options.ts';
 import { type GraphStage, namesUsed } from './stage.ts';
 import { Transaction } from './transaction.ts';
-import { findUses, noteHandedOut, noteUses, type UseSite } from './uses.ts';
+import { findUses, noteHandedOut, noteUses, replaceAt } from './uses.ts';
 
 export { EditError } from './edit-error.ts';
 
@@ -146,8 +147,8 @@ export class GraphEditor {
     checkOptions('node', options, INSERTED_NODE_OPTIONS);
     const name = options.name ?? this.freshNodeName(opType);
     if (options.name !== undefined) this.#transaction.nodeNames.claim(name);
-    const output = this.#outputNames(name, options.outputs ?? 1);
-    const node = this.#makeNode(name, opType, inputs, output, attributes, options.domain);
+    const output = outputNames(this.#transaction.values, name, options.outputs ?? 1);
+    const node = makeNode({ name, opType, inputs, outputs: output, attributes, domain: options.domain });
     this.insert(node, options);
     return output;
   }
@@ -158,44 +159,10 @@ export class GraphEditor {
     const stage = this.#stage();
     for (const name of node.output) this.#transaction.values.claim(name);
     for (const body of subgraphs(node)) this.#transaction.values.claimGraph(body);
-    if (place.before !== undefined) this.#anchor(stage.before, place.before, node);
-    else if (place.after !== undefined) this.#anchor(stage.after, place.after, node);
-    else stage.floating.push(node);
-    stage.add(node);
+    const anchor = place.before ?? place.after;
+    if (anchor !== undefined) this.#assertMine(anchor);
+    stage.add(node, place);
     noteUses(this.#transaction, stage, node, namesUsed(node, this.#transaction.staged));
-  }
-
-  #anchor(places: Map<NodeProto, NodeProto[]>, at: NodeProto, node: NodeProto): void {
-    this.#assertMine(at);
-    const known = places.get(at);
-    if (known === undefined) places.set(at, [node]);
-    else known.push(node);
-  }
-
-  #outputNames(node: string, outputs: number | readonly string[]): string[] {
-    const { values } = this.#transaction;
-    if (typeof outputs !== 'number') return [...outputs];
-    if (outputs === 1) return [values.fresh(`${node}_out`)];
-    return Array.from({ length: outputs }, (_, i) => values.fresh(`${node}_out${i}`));
-  }
-
-  #makeNode(
-    name: string,
-    opType: string,
-    inputs: readonly string[],
-    outputs: readonly string[],
-    attributes: Readonly<Record<string, AttributeValue>>,
-    domain: string | undefined,
-  ): NodeProto {
-    checkArguments('node', {
-      opType: [opType, kinds.text],
-      inputs: [inputs, listOf(kinds.text)],
-      attributes: [attributes, kinds.object],
-    });
-    const attribute = Object.entries(attributes).map(([key, value]) => attributeOf(key, value));
-    const node: NodeProto = { input: [...inputs], output: [...outputs], name, opType, attribute };
-    if (domain !== undefined) node.domain = domain;
-    return node;
   }
 
   /** A copy of a node, to be changed: it becomes the node's content. The same copy every time; a new node itself. */
@@ -217,7 +184,8 @@ export class GraphEditor {
     checkArguments('replaceNode', { options: [options, kinds.object] });
     const stage = this.#stage();
     const { output, name = '' } = stage.current(node);
-    const replacement = this.#makeNode(options.name ?? name, opType, inputs, output, attributes, options.domain);
+    const parts = { opType, inputs, outputs: output, attributes, domain: options.domain };
+    const replacement = makeNode({ name: options.name ?? name, ...parts });
     for (const body of subgraphs(replacement)) this.#transaction.values.claimGraph(body);
     stage.replaced.set(node, replacement);
     noteUses(this.#transaction, stage, node, namesUsed(replacement, this.#transaction.staged));
@@ -245,21 +213,8 @@ export class GraphEditor {
       options: [options, kinds.object],
     });
     const sites = findUses(this.#transaction, this.#stage(), value, replacement, options);
-    for (const site of sites) this.#replaceAt(site, value, replacement);
+    for (const site of sites) replaceAt(this.#transaction, site, value, replacement);
     return sites.length;
-  }
-
-  #replaceAt({ stage, node }: UseSite, value: string, replacement: string): void {
-    if (node === undefined) {
-      const renamed = new Map([[value, replacement]]);
-      stage.outputs = stage.outputs.map((output) => renameEntry(output, renamed));
-      const { outer } = stage;
-      if (outer !== undefined) noteUses(this.#transaction, outer.stage, outer.owner, [replacement]);
-      return;
-    }
-    const copy = stage.editable(node);
-    copy.input = copy.input.map((name) => (name === value ? replacement : name));
-    noteUses(this.#transaction, stage, node, [replacement]);
   }
 
   /**
@@ -388,14 +343,14 @@ export class GraphEditor {
     checkArguments('addOutput', { value: [value, kinds.text], type: [type, optional(kinds.object)] });
     const stage = this.#stage();
     if (stage.outputs.some(({ name }) => name === value)) return;
-    stage.outputs = [...stage.outputs, type === undefined ? this.#declaration(value) : { name: value, type }];
+    stage.outputs = [...stage.outputs, type === undefined ? declarationOf(this.#graph, value) : { name: value, type }];
   }
 
   /** Makes these values the outputs, in this order. Types are what the graph declares; else runtimes infer them. */
   setOutputs(values: readonly string[]): void {
     checkArguments('setOutputs', { values: [values, listOf(kinds.text)] });
     const known = new Map(this.#stage().outputs.map((output) => [output.name, output]));
-    this.#stage().outputs = values.map((value) => known.get(value) ?? this.#declaration(value));
+    this.#stage().outputs = values.map((value) => known.get(value) ?? declarationOf(this.#graph, value));
   }
 
   /** @throws EditError when the value is no output */
@@ -403,12 +358,6 @@ export class GraphEditor {
     const stage = this.#stage();
     if (!stage.outputs.some(({ name }) => name === value)) throw noSuch('output', value);
     stage.outputs = stage.outputs.filter(({ name }) => name !== value);
-  }
-
-  #declaration(value: string): ValueInfoProto {
-    const { valueInfo, output } = this.#graph;
-    const declared = output.find(({ name }) => name === value) ?? valueInfo.find(({ name }) => name === value);
-    return declared ?? { name: value };
   }
 
   /** Removes nodes of this graph whose results nothing uses, and initializers likewise; inputs and their defaults stay. */

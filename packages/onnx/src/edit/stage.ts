@@ -119,7 +119,11 @@ export class GraphStage {
     return copy;
   }
 
-  add(node: NodeProto): void {
+  /** Adds a node beside another one, or wherever it can be computed. */
+  add(node: NodeProto, { before, after }: { readonly before?: NodeProto; readonly after?: NodeProto } = {}): void {
+    if (before !== undefined) beside(this.before, before).push(node);
+    else if (after !== undefined) beside(this.after, after).push(node);
+    else this.floating.push(node);
     this.#added.add(node);
     this.#produce(node);
   }
@@ -197,4 +201,11 @@ function captured(graph: GraphProto, stageOf: (graph: GraphProto) => GraphStage 
   const used = stage.outputs.map(({ name = '' }) => name);
   for (const node of stage.nodes()) used.push(...namesUsed(node, stageOf));
   return used.filter((name) => name !== '' && !stage.defines(name));
+}
+
+/** The nodes that were put beside one so far. */
+function beside(places: Map<NodeProto, NodeProto[]>, at: NodeProto): NodeProto[] {
+  const known = places.get(at) ?? [];
+  places.set(at, known);
+  return known;
 }

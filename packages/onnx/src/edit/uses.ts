@@ -5,6 +5,7 @@
 import type { GraphProto, NodeProto } from '../proto.ts';
 import { subgraphs } from '../walk.ts';
 import { EditError } from './edit-error.ts';
+import { renameEntry } from './entries.ts';
 import { type GraphStage, namesUsed } from './stage.ts';
 
 /** The graphs of a model as they are edited. */
@@ -110,4 +111,18 @@ function usesInBody(graphs: EditedGraphs, stage: GraphStage, name: string, repla
     node: stage.outer?.owner.name,
     repair: 'Take a name from freshName: it is free in every body.',
   });
+}
+
+/** Lets one place use another value. */
+export function replaceAt(graphs: EditedGraphs, { stage, node }: UseSite, value: string, replacement: string): void {
+  if (node === undefined) {
+    const renamed = new Map([[value, replacement]]);
+    stage.outputs = stage.outputs.map((output) => renameEntry(output, renamed));
+    const { outer } = stage;
+    if (outer !== undefined) noteUses(graphs, outer.stage, outer.owner, [replacement]);
+    return;
+  }
+  const copy = stage.editable(node);
+  copy.input = copy.input.map((name) => (name === value ? replacement : name));
+  noteUses(graphs, stage, node, [replacement]);
 }
