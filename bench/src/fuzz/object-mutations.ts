@@ -5,6 +5,7 @@
 import {
   type AttributeProto,
   DataType,
+  GraphBuilder,
   type GraphProto,
   type Model,
   makeTensor,
@@ -280,15 +281,7 @@ const nesting: ObjectMutation = (graph, random) => {
   node.attribute.push({ name: 'then_branch', type: 5, g: body });
 };
 
-const emptyGraph = (): GraphProto => ({
-  node: [],
-  initializer: [],
-  sparseInitializer: [],
-  input: [],
-  output: [],
-  valueInfo: [],
-  quantizationAnnotation: [],
-});
+const emptyGraph = (): GraphProto => new GraphBuilder().graph();
 
 const MUTATIONS: Readonly<Record<string, ObjectMutation>> = {
   inputs,
