@@ -1,6 +1,6 @@
 /**
  * Tries many mutated files in several processes, each of them limited in time and memory, and counts what came out. A
- * process that hangs, runs out of memory or dies costs one case; another takes its place.
+ * process that hangs, runs out of memory or dies costs one case, once it has done so twice; another takes its place.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -49,10 +49,10 @@ class Lane {
 
   async run(): Promise<void> {
     for (let index = this.#take(); index !== undefined; index = this.#take()) {
-      this.#worker ??= await startWorker(this.#memoryLimit);
-      const answer = await this.#try(this.#worker, index);
+      let answer = await this.#try(index);
+      // A machine that stands still for a while loses a process that did nothing wrong: it is tried once more in a new one.
+      if (typeof answer === 'string') answer = await this.#try(index);
       const defect = typeof answer === 'string' ? lost(index, answer) : this.#judge(answer);
-      if (typeof answer === 'string' || answer.peakBytes > this.#memoryLimit * REPLACED_AT) this.#stop();
       add(this.#tally, typeof answer === 'string' ? undefined : answer, defect);
       if (defect) this.#options.onDefect?.(defect);
     }
@@ -69,7 +69,14 @@ class Lane {
   }
 
   /** The reply, or how the process was lost. */
-  #try(worker: ChildProcess, index: number): Promise<Reply | 'time' | 'memory'> {
+  async #try(index: number): Promise<Reply | 'time' | 'memory'> {
+    this.#worker ??= await startWorker(this.#memoryLimit);
+    const answer = await this.#ask(this.#worker, index);
+    if (typeof answer === 'string' || answer.peakBytes > this.#memoryLimit * REPLACED_AT) this.#stop();
+    return answer;
+  }
+
+  #ask(worker: ChildProcess, index: number): Promise<Reply | 'time' | 'memory'> {
     const { seed, timeLimit = 10_000 } = this.#options;
     return new Promise((resolve) => {
       const done = (answer: Reply | 'time' | 'memory'): void => {
@@ -92,7 +99,7 @@ class Lane {
 }
 
 function lost(index: number, kind: 'time' | 'memory'): Defect {
-  return { index, kind, file: '', kinds: [], stage: '', what: 'the process had to be ended' };
+  return { index, kind, file: '', kinds: [], stage: '', what: 'the process had to be ended, twice' };
 }
 
 async function startWorker(memoryLimit: number): Promise<ChildProcess> {

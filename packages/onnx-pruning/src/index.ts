@@ -165,6 +165,16 @@ export {
   type StepSummary,
   softPrune,
 } from '@onnx-pruning/pruning';
+// Accuracy back without training
+export {
+  type NotRefitted,
+  type Reconstruction,
+  type ReconstructOptions,
+  type ReconstructProgress,
+  RecoveryError,
+  type RefittedLayer,
+  reconstruct,
+} from '@onnx-pruning/recovery';
 // Reports and drawings
 export {
   type AdjacencyOptions,

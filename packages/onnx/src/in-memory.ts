@@ -32,6 +32,7 @@ export { type NameScheme, NameTable, numbered, suffixed } from './edit/names.ts'
 export type { GraphEditorOptions, InsertedNodeOptions, ReplaceUsesOptions } from './edit/options.ts';
 export { encodedSize, encodeModel } from './encode.ts';
 export * from './errors.ts';
+export { extractModel } from './extract.ts';
 export { ambiguousLayer, listNames, unknownLayer } from './find-layer.ts';
 export { type FingerprintedModel, fingerprint } from './fingerprint.ts';
 export * from './int64.ts';
@@ -58,6 +59,7 @@ export {
   withContent,
   withContentOf,
 } from './tensor.ts';
+export { tensorType } from './tensor-type.ts';
 export {
   type Elements,
   type ElementView,
@@ -67,4 +69,4 @@ export {
   tensorView,
 } from './tensor-view.ts';
 export * from './versions.ts';
-export { outerReferences, subgraphs, visitTensors } from './walk.ts';
+export { outerReferences, subgraphs, usedNames, visitTensors } from './walk.ts';

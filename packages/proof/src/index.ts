@@ -7,6 +7,7 @@ export {
   type OutputComparison,
 } from './compare.ts';
 export type { DrawOptions } from './draws.ts';
+export { axesOf, elemTypeOf, isPruned, type PlannedRemoval, plannedRemoval } from './planned-removal.ts';
 export { referenceModel } from './reference-model.ts';
 export { type Tolerance, toleranceFor } from './tolerance.ts';
 export {

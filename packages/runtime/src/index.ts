@@ -15,7 +15,7 @@ export { runWithIntermediates, withOutputs } from './intermediates.ts';
 export { isRuntimeInstalled, RUNTIME_INSTALL_COMMAND } from './library.ts';
 export * from './memory.ts';
 export type { ModelSource } from './model-source.ts';
-export { type Batches, type Observed, type ObserveOptions, type ObserveProgress, observe } from './observe.ts';
+export { BATCHES, type Batches, type Observed, type ObserveOptions, type ObserveProgress, observe } from './observe.ts';
 export { type Fold, NotFiniteError, ObserveError, type Observer } from './observer.ts';
 export { observers, type StatisticOptions } from './observers.ts';
 export { type NodePlacement, workOnCpu } from './placement.ts';

@@ -71,7 +71,8 @@ export async function observe<O extends Readonly<Record<string, Observer<unknown
   return Object.fromEntries(results) as Observed<O>;
 }
 
-const BATCHES: Kind = {
+/** Feeds, one batch after the other. */
+export const BATCHES: Kind = {
   expected: 'feeds, one batch after the other (an iterable, or an asynchronous one)',
   accepts: (value) =>
     typeof value === 'object' && value !== null && (Symbol.iterator in value || Symbol.asyncIterator in value),

@@ -1,0 +1,10 @@
+/** The public names of the recovery package. */
+export { RecoveryError } from './errors.ts';
+export type { NotRefitted } from './layers/refittable.ts';
+export { reconstruct } from './reconstruct.ts';
+export type {
+  Reconstruction,
+  ReconstructOptions,
+  ReconstructProgress,
+  RefittedLayer,
+} from './reconstruct-options.ts';

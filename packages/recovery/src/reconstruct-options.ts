@@ -1,0 +1,116 @@
+/** What `reconstruct` is told and what it tells. It must not do anything. */
+import { type Kind, kinds, listOf, type Model, type OptionKinds, oneOf } from '@onnx-pruning/onnx';
+import type { PlanOptions } from '@onnx-pruning/pruning';
+import type { SessionOptions } from '@onnx-pruning/runtime';
+import type { NotRefitted } from './layers/refittable.ts';
+
+/** How far a reconstruction has come. */
+export interface ReconstructProgress {
+  /** Layers that are done. */
+  readonly done: number;
+  readonly total: number;
+  /** The layer that is refitted now. */
+  readonly layer: string;
+}
+
+/** How weights are refitted. */
+export interface ReconstructOptions extends SessionOptions, PlanOptions {
+  /** What is chosen anew: weights and biases (`weights`, the default), or biases alone (`bias`). */
+  readonly fit?: 'weights' | 'bias';
+  /**
+   * The pull towards the pruned weights, as a share of the mean diagonal of the inputs' covariance. Of several, each
+   * layer takes the one that is best on held-out data. Default 0.02.
+   */
+  readonly lambda?: number | readonly number[];
+  /** Share of the batches that each layer's error is measured on, above 0 and up to 0.5. Default 0.125. */
+  readonly holdOut?: number;
+  /** Most positions of one batch that a layer is fitted to; where there are more, some are drawn. Default 16,384. */
+  readonly positions?: number;
+  /** In which products of a batch are summed; batches are summed in float64 either way. Default `float32`, which is faster. */
+  readonly precision?: 'float32' | 'float64';
+  /** Most bytes that the equations of one layer may take; a layer that would need more is left. Default 2 GB. */
+  readonly memoryLimit?: number;
+  /** Of the positions that are drawn. Default 0. */
+  readonly seed?: number;
+  /** Ends the work before the next batch: `reconstruct` rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** Called before every layer. */
+  readonly onProgress?: (progress: ReconstructProgress) => void;
+}
+
+/** What happened to one layer. */
+export interface RefittedLayer {
+  readonly layer: string;
+  /** The pull that was chosen; undefined where the layer kept its weights, since a fit was no better on held-out data. */
+  readonly lambda: number | undefined;
+  /**
+   * Error of the layer's output on held-out data, as a share of the variance of what it should be: as pruned, and with
+   * weights that were fitted to the rest of the data.
+   */
+  readonly errorBefore: number;
+  readonly errorAfter: number;
+  /** Names of the initializers that hold other numbers now. */
+  readonly initializers: readonly string[];
+}
+
+/** What a reconstruction gives. */
+export interface Reconstruction {
+  /** The pruned model with other weights; what was given is not changed. */
+  readonly model: Model;
+  /** The layers whose inputs pruning has changed, in the order in which they were refitted. */
+  readonly layers: readonly RefittedLayer[];
+  /** Those that keep their weights although their inputs have changed, and why. */
+  readonly left: readonly NotRefitted[];
+}
+
+const number = (expected: string, accepts: (value: number) => boolean): Kind => ({
+  expected,
+  accepts: (value) => typeof value === 'number' && accepts(value),
+});
+const PULL = number('a number from 0 on', (x) => x >= 0 && Number.isFinite(x));
+
+export const RECONSTRUCT_OPTIONS: OptionKinds<Omit<ReconstructOptions, keyof SessionOptions>> = {
+  fit: oneOf('weights', 'bias'),
+  lambda: { expected: 'a number from 0 on, or several', accepts: (x) => PULL.accepts(x) || listOf(PULL).accepts(x) },
+  holdOut: number('a share above 0 and up to 0.5', (x) => x > 0 && x <= 0.5),
+  positions: number('a whole number from 1 on', (x) => x >= 1 && Number.isInteger(x)),
+  precision: oneOf('float32', 'float64'),
+  memoryLimit: number('a number of bytes', (x) => x > 0),
+  seed: kinds.integer,
+  signal: kinds.object,
+  onProgress: kinds.callback,
+  customizedOperators: listOf(kinds.object),
+};
+
+/** What is not about sessions. */
+export type Settings = Omit<ReconstructOptions, keyof SessionOptions>;
+
+/** Options of sessions, and all others. */
+export function splitOptions(options: ReconstructOptions): { session: SessionOptions; settings: Settings } {
+  const {
+    fit,
+    lambda,
+    holdOut,
+    positions,
+    precision,
+    memoryLimit,
+    seed,
+    signal,
+    onProgress,
+    customizedOperators,
+    ...session
+  } = options;
+  const settings = {
+    fit,
+    lambda,
+    holdOut,
+    positions,
+    precision,
+    memoryLimit,
+    seed,
+    signal,
+    onProgress,
+    customizedOperators,
+  };
+  return { session, settings };
+}

@@ -1,0 +1,83 @@
+/**
+ * Least-squares reconstruction: the layers of a pruned model get the weights with which they best give, from what the
+ * pruned model itself feeds them, what the original gave at the channels that stay. It takes forward passes over unlabelled
+ * data and nothing else.
+ */
+import { checkArguments, checkOptions, kinds, type Model } from '@onnx-pruning/onnx';
+import { plannedRemoval } from '@onnx-pruning/proof';
+import type { Plan } from '@onnx-pruning/pruning';
+import { BATCHES, type Batches, checkRunOptions, type TensorValues } from '@onnx-pruning/runtime';
+import { RecoveryError } from './errors.ts';
+import { refittableLayers } from './layers/refittable.ts';
+import {
+  RECONSTRUCT_OPTIONS,
+  type Reconstruction,
+  type ReconstructOptions,
+  splitOptions,
+} from './reconstruct-options.ts';
+import { Reconstructor } from './reconstructor.ts';
+import { executionOrder } from './run/execution-order.ts';
+
+/**
+ * Refits a pruned model's layers by least squares, one after the other in execution order: Conv and ConvTranspose of any
+ * rank, stride, dilation and number of groups, Gemm, and MatMul by a constant matrix. Where a layer's output is added to
+ * another value, it is fitted to what that value leaves of the original's sum. Weights are fitted by ridge regression
+ * towards the pruned ones (as He et al., Channel Pruning for Accelerating Very Deep Neural Networks, ICCV 2017, do it
+ * without the pull); Gram matrices are computed by onnxruntime, the equations are solved in float64. A layer whose fit is
+ * no better on held-out data keeps its weights.
+ *
+ * The structure of the model does not change. Its weights are no longer the original's, so `verify` says that it differs
+ * from the plan: verify the pruned model before.
+ *
+ * @param original the model that was pruned
+ * @param pruned what `plan` made of it
+ * @param data feeds of the original, batch by batch; at least two batches, which are kept in memory. Unlabelled samples
+ * of the kind that the model is used on: 500 to 5,000 images do for a network of images
+ * @throws RecoveryError for less than two batches, and for values that are not finite; PlanError when the plan was made
+ * for another model; SessionError and FeedError as `createSession` and `run` do; whatever `signal` was aborted with
+ * @example
+ * const { model, layers } = await reconstruct(original, pruned, plan, batches);
+ * await saveModel(model, 'recovered.onnx');
+ */
+export async function reconstruct(
+  original: Model,
+  pruned: Model,
+  plan: Plan,
+  data: Batches,
+  options: ReconstructOptions = {},
+): Promise<Reconstruction> {
+  checkArguments('reconstruct', {
+    original: [original, kinds.model],
+    pruned: [pruned, kinds.model],
+    data: [data, BATCHES],
+  });
+  const { session, settings } = splitOptions(options);
+  checkOptions('reconstruct', settings, RECONSTRUCT_OPTIONS);
+  checkRunOptions('reconstruct', session);
+  const planned = plannedRemoval(original, plan, settings);
+  const model = pruned.clone();
+  const order = executionOrder(model.graph);
+  const { layers, left } = refittableLayers(planned, model, order);
+  const batches = await collect(data, settings.signal);
+  const job = new Reconstructor({ original, model, order, layers, batches, session, settings });
+  try {
+    const found = await job.run();
+    return { model, layers: found.layers, left: [...left, ...found.left] };
+  } finally {
+    await job.dispose();
+  }
+}
+
+async function collect(data: Batches, signal: AbortSignal | undefined): Promise<TensorValues[]> {
+  const batches: TensorValues[] = [];
+  for await (const feeds of data) {
+    signal?.throwIfAborted();
+    batches.push(feeds);
+  }
+  if (batches.length > 1) return batches;
+  throw new RecoveryError('RECOVERY_DATA', 'there is too little data to fit weights and to measure the fit', {
+    expected: 'at least two batches',
+    actual: batches.length,
+    repair: 'Give more samples, or smaller batches.',
+  });
+}

@@ -1,0 +1,179 @@
+/**
+ * Refits layer after layer: runs both models up to it, sums up what it is to be fitted to, and solves. It must not choose
+ * the layers.
+ */
+import { createRandom, type Model, type NodeProto, type Random } from '@onnx-pruning/onnx';
+import type { SessionOptions, TensorValues } from '@onnx-pruning/runtime';
+import { fitsOf, writeFits } from './layers/layer-weights.ts';
+import { addMoments, emptyMoments, type Moments, MomentsRun, positionsIn, type Seen } from './layers/moments.ts';
+import type { NotRefitted, Refittable } from './layers/refittable.ts';
+import { errorOf, type Fit, type FitOptions, ridge } from './layers/ridge.ts';
+import type { RefittedLayer, Settings } from './reconstruct-options.ts';
+import { executionOrder } from './run/execution-order.ts';
+import { Frontier } from './run/frontier.ts';
+import { MatrixProducts } from './solve/matrix.ts';
+
+const LAMBDA = 0.02;
+const HOLD_OUT = 0.125;
+const POSITIONS = 2 ** 14;
+const MEMORY_LIMIT = 2e9;
+/** Matrices as large as the covariance that are held at once, of 8 bytes for each number. */
+const MATRICES = 6;
+
+/** What a reconstruction works on. */
+export interface Parts {
+  readonly original: Model;
+  /** The pruned model, which is changed. */
+  readonly model: Model;
+  readonly order: readonly NodeProto[];
+  readonly layers: readonly Refittable[];
+  readonly batches: readonly TensorValues[];
+  readonly session: SessionOptions;
+  readonly settings: Settings;
+}
+
+/** Moments of the batches that layers are fitted to, and of those that they are measured on. */
+interface Halves {
+  readonly fitted: readonly Moments[];
+  readonly held: readonly Moments[];
+}
+
+/** Holds what both models have computed so far, for every batch. */
+export class Reconstructor {
+  readonly #parts: Parts;
+  readonly #before: Frontier;
+  readonly #after: Frontier;
+  readonly #products: MatrixProducts;
+  readonly #random: Random;
+  /** Where the original computes each value. */
+  readonly #positions: ReadonlyMap<string, number>;
+  #reached = 0;
+
+  constructor(parts: Parts) {
+    const { original, model, order, layers, batches, session, settings } = parts;
+    this.#parts = parts;
+    const first = executionOrder(original.graph);
+    const targets = layers.map(({ target }) => target.value);
+    this.#before = new Frontier(original, first, batches, session, targets);
+    this.#after = new Frontier(model, order, batches, session);
+    this.#products = new MatrixProducts(session);
+    this.#random = createRandom(settings.seed ?? 0);
+    this.#positions = new Map(first.flatMap((node, at) => node.output.map((name) => [name, at] as const)));
+  }
+
+  async run(): Promise<{ layers: RefittedLayer[]; left: NotRefitted[] }> {
+    const { layers, settings } = this.#parts;
+    const found: RefittedLayer[] = [];
+    const left: NotRefitted[] = [];
+    for (const [done, layer] of layers.entries()) {
+      settings.signal?.throwIfAborted();
+      settings.onProgress?.({ done, total: layers.length, layer: layer.name });
+      const tooLarge = this.#tooLarge(layer);
+      if (tooLarge !== undefined) left.push({ layer: layer.name, reason: tooLarge });
+      else found.push(await this.#refit(layer));
+    }
+    return { layers: found, left };
+  }
+
+  #tooLarge({ map }: Refittable): string | undefined {
+    const { memoryLimit = MEMORY_LIMIT, fit } = this.#parts.settings;
+    const bytes = 8 * MATRICES * map.groups * map.inputs ** 2;
+    if (bytes <= memoryLimit || fit === 'bias') return undefined;
+    const [needed, limit] = [bytes, memoryLimit].map((n) => `${(n / 1e9).toFixed(1)} GB`);
+    return `its equations for ${map.inputs} weights per output take ${needed}, more than the limit of ${limit}`;
+  }
+
+  async #refit(layer: Refittable): Promise<RefittedLayer> {
+    const { model } = this.#parts;
+    const halves = await this.#moments(layer);
+    const start = fitsOf(model, layer);
+    const before = await this.#error(halves.held, start);
+    const { lambda, after } = await this.#choose(layer, halves, start, before.error);
+    const share = (error: number): number => (before.spread > 0 ? error / before.spread : 0);
+    const report = { layer: layer.name, lambda, errorBefore: share(before.error), errorAfter: share(after) };
+    if (lambda === undefined) return { ...report, initializers: [] };
+    // Measured on the rest of the data, made of all of it.
+    for (const [g, moments] of halves.fitted.entries()) addMoments(moments, halves.held[g]!);
+    const fits = await this.#fit(layer, halves.fitted, start, lambda);
+    return { ...report, initializers: writeFits(model, layer, fits) };
+  }
+
+  /** The pull with which a fit is best on held-out data; none where no fit is better than what is there. */
+  async #choose(
+    layer: Refittable,
+    { fitted, held }: Halves,
+    start: readonly Fit[],
+    before: number,
+  ): Promise<{ lambda: number | undefined; after: number }> {
+    const { lambda = LAMBDA, fit } = this.#parts.settings;
+    const pulls = typeof lambda === 'number' ? [lambda] : lambda;
+    let best: { lambda: number | undefined; after: number } = { lambda: undefined, after: before };
+    for (const pull of fit === 'bias' ? pulls.slice(0, 1) : pulls) {
+      const { error } = await this.#error(held, await this.#fit(layer, fitted, start, pull));
+      if (error < best.after) best = { lambda: pull, after: error };
+    }
+    return best;
+  }
+
+  async #fit({ bias }: Refittable, moments: readonly Moments[], start: readonly Fit[], lambda: number): Promise<Fit[]> {
+    const options: FitOptions = { lambda, hasBias: bias !== undefined, biasOnly: this.#parts.settings.fit === 'bias' };
+    const fits: Fit[] = [];
+    for (const [g, group] of moments.entries()) fits.push(await ridge(group, start[g]!, options, this.#products));
+    return fits;
+  }
+
+  async #error(moments: readonly Moments[], fits: readonly Fit[]): Promise<{ error: number; spread: number }> {
+    const sum = { error: 0, spread: 0 };
+    for (const [g, group] of moments.entries()) {
+      const { error, spread } = await errorOf(group, fits[g]!, this.#products);
+      sum.error += error;
+      sum.spread += spread;
+    }
+    return sum;
+  }
+
+  /** Runs both models up to the layer and sums up what it is to be fitted to. */
+  async #moments(layer: Refittable): Promise<Halves> {
+    const { model, batches, session, settings } = this.#parts;
+    const { value, added } = layer.target;
+    this.#reached = Math.max(this.#reached, this.#positions.get(value)! + 1);
+    const original = await this.#before.piece(this.#reached, [value]);
+    const own = await this.#after.piece(layer.position);
+    const empty = (): Moments[] => Array.from({ length: layer.map.groups }, () => emptyMoments(layer.map));
+    const halves: Halves = { fitted: empty(), held: empty() };
+    const every = Math.round(1 / (settings.holdOut ?? HOLD_OUT));
+    const period = Math.min(every, batches.length);
+    const { positions: most = POSITIONS, precision = 'float32' } = settings;
+    const runs = new Map<boolean, MomentsRun>();
+    try {
+      for (let b = 0; b < batches.length; b++) {
+        settings.signal?.throwIfAborted();
+        const target = (await original.run(b))[value]!;
+        await own.run(b);
+        const input = this.#after.value(b, layer.input);
+        const seen: Seen = { input, target, added: added === undefined ? undefined : this.#after.value(b, added) };
+        const count = positionsIn(layer, seen);
+        const someOnly = count > most;
+        const run = runs.get(someOnly) ?? (await MomentsRun.open(model, layer, seen, { someOnly, precision }, session));
+        runs.set(someOnly, run);
+        const isHeld = b % period === period - 1;
+        await run.add(isHeld ? halves.held : halves.fitted, seen, someOnly ? this.#draw(count, most) : undefined);
+      }
+    } finally {
+      for (const run of runs.values()) await run.dispose();
+      await original.finish();
+      await own.finish();
+    }
+    return halves;
+  }
+
+  /** So many positions out of many, ascending: one of every stretch of equal length. */
+  #draw(count: number, wanted: number): BigInt64Array {
+    const stretch = count / wanted;
+    return BigInt64Array.from({ length: wanted }, (_, i) => BigInt(Math.floor((i + this.#random.next()) * stretch)));
+  }
+
+  dispose(): Promise<void> {
+    return this.#products.dispose();
+  }
+}
