@@ -26,7 +26,7 @@ beforeEach(() => jest.mocked(verify).mockReset());
 
 const output = { name: 'y', dataType: 1, dims: [1, 10], maxAbs: 0.5, maxReference: 1, tolerance: 1e-4 };
 const reason = 'at [0, 3] the reference has 1, the candidate 0.5';
-const rest = { tolerance: 1e-4, inexact: [], intermediates: [], runs: [], notes: [] };
+const rest = { tolerance: 1e-4, inexact: [], changedWeights: [], intermediates: [], runs: [], notes: [] };
 const different: Verification = {
   ...rest,
   ok: false,

@@ -1,5 +1,8 @@
-/** The public API of @onnx-pruning/data: tensors from files. */
+/** The public API of @onnx-pruning/data: tensors and data sets from files. */
+export { type Batch, DATASET, Dataset, type DatasetOptions, type SampleSource } from './dataset.ts';
 export { DataError } from './errors.ts';
 export { type FeedSource, readFeeds } from './feeds.ts';
+export { type OpenDatasetOptions, openDataset } from './open-dataset.ts';
+export { PRESETS, type Preprocess, type Preset } from './preprocess.ts';
 export { readNpy, readNpz, readRaw, readTensorProto } from './readers.ts';
 export type { NamedTensor } from './tensor-proto.ts';

@@ -134,7 +134,8 @@ function elementType(descr: string, place: Place): { dataType: number; width: nu
   return { dataType, width: Number(width), bigEndian: order === '>' };
 }
 
-function swapBytes(content: Uint8Array<ArrayBuffer>, width: number): void {
+/** Turns the byte order of every element around. */
+export function swapBytes(content: Uint8Array<ArrayBuffer>, width: number): void {
   const buffer = Buffer.from(content.buffer);
   if (width === 2) buffer.swap16();
   else if (width === 4) buffer.swap32();

@@ -164,6 +164,7 @@ export {
   SoftPruningError,
   type StepSummary,
   softPrune,
+  type WeightChange,
 } from '@onnx-pruning/pruning';
 // Accuracy back without training
 export {

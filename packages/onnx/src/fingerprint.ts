@@ -39,6 +39,17 @@ export function fingerprint(model: FingerprintedModel): string {
   return `sha256:${hasher.hex()}`;
 }
 
+/**
+ * The same of one tensor: name, type, dimensions and numbers, however they are stored.
+ * @throws TensorError when its content is in a file that was not loaded
+ */
+export function tensorFingerprint(tensor: TensorProto): string {
+  checkArguments('tensorFingerprint', { tensor: [tensor, kinds.tensor] });
+  const hasher = new ModelHasher(sha256());
+  hasher.tensor(tensor);
+  return `sha256:${hasher.hex()}`;
+}
+
 const UTF8 = new TextEncoder();
 
 const byName = <T extends { name?: string }>(a: T, b: T): number =>
@@ -82,7 +93,7 @@ class ModelHasher {
     this.#values(graph.input);
     this.#values(graph.output);
     this.#count(graph.initializer.length);
-    for (const tensor of [...graph.initializer].sort(byName)) this.#tensor(tensor);
+    for (const tensor of [...graph.initializer].sort(byName)) this.tensor(tensor);
     this.#count(graph.sparseInitializer.length);
     for (const sparse of graph.sparseInitializer) this.#sparse(sparse);
     this.#nodes(graph.node);
@@ -118,7 +129,7 @@ class ModelHasher {
     this.#bytes(encodeMessage('AttributeProto', { ...rest, type: attributeType(attribute) }));
     const allTensors = [...(t ? [t] : []), ...(tensors ?? [])];
     this.#count(allTensors.length);
-    for (const tensor of allTensors) this.#tensor(tensor);
+    for (const tensor of allTensors) this.tensor(tensor);
     const allGraphs = [...(g ? [g] : []), ...(graphs ?? [])];
     this.#count(allGraphs.length);
     for (const graph of allGraphs) this.#graph(graph);
@@ -129,10 +140,10 @@ class ModelHasher {
 
   #sparse({ values, indices, dims }: SparseTensorProto): void {
     this.#texts(dims.map((size) => String(toBigInt(size))));
-    for (const tensor of [values, indices]) if (tensor !== undefined) this.#tensor(tensor);
+    for (const tensor of [values, indices]) if (tensor !== undefined) this.tensor(tensor);
   }
 
-  #tensor(tensor: TensorProto): void {
+  tensor(tensor: TensorProto): void {
     this.#texts([
       tensor.name ?? '',
       String(tensor.dataType ?? 0),

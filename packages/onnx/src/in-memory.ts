@@ -34,7 +34,7 @@ export { encodedSize, encodeModel } from './encode.ts';
 export * from './errors.ts';
 export { extractModel } from './extract.ts';
 export { ambiguousLayer, listNames, unknownLayer } from './find-layer.ts';
-export { type FingerprintedModel, fingerprint } from './fingerprint.ts';
+export { type FingerprintedModel, fingerprint, tensorFingerprint } from './fingerprint.ts';
 export * from './int64.ts';
 export { nearestNames } from './layer-names.ts';
 export * from './make-tensor.ts';
@@ -45,6 +45,7 @@ export * from './print.ts';
 export type * from './proto.ts';
 export * from './random.ts';
 export { GraphScope, nestedScopes, scopesOf } from './scopes.ts';
+export { sha256 } from './sha256.ts';
 export {
   contentKey,
   copyTensorBytes,

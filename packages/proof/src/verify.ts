@@ -18,6 +18,7 @@ import type { Dim, OperatorRecord, ValueInfo } from '@onnx-pruning/ops';
 import type { Plan, PlanOptions } from '@onnx-pruning/pruning';
 import type { SessionOptions, TensorValues } from '@onnx-pruning/runtime';
 import { checkRunOptions } from '@onnx-pruning/runtime';
+import { structureOf } from './changed-weights.ts';
 import { checkpointsOf } from './checkpoints.ts';
 import type { CompareOptions, Comparison, OutputComparison } from './compare.ts';
 import { checkComputedWeights } from './computed-weights.ts';
@@ -57,6 +58,11 @@ export interface Verification extends Comparison {
   readonly ok: boolean;
   /** Statistics over pruned channels that the reference evaluates on the kept channels only. */
   readonly inexact: readonly string[];
+  /**
+   * Initializers that the plan says were changed after pruning. The verdict is about the model with the original's numbers
+   * in their place; what they are good for is measured, not proven.
+   */
+  readonly changedWeights: readonly string[];
   /** Comparisons of values inside the models. */
   readonly intermediates: readonly OutputComparison[];
   /** Dimensions of the inputs of every run. */
@@ -84,10 +90,12 @@ export async function verify(
   const { parts = 'both' } = options;
   const planned = plannedRemoval(original, plan, options);
   checkWeights(planned.graph);
-  const inFile = parts === 'runs' ? [] : checkFile(planned, pruned);
+  const structure = structureOf(planned, pruned);
+  const inFile = [...structure.differences, ...(parts === 'runs' ? [] : checkFile(planned, structure.model))];
   const inexact = [...new Set(plan.groups.flatMap((group) => group.inexact))];
-  if (parts === 'file') return summary({ inFile, inexact });
-  return summary({ inFile, inexact, ...(await runsOf(planned, pruned, options)) });
+  const found = { inFile, inexact, changed: structure.changed };
+  if (parts === 'file') return summary(found);
+  return summary({ ...found, ...(await runsOf(planned, structure.model, options)) });
 }
 
 async function runsOf(
@@ -167,11 +175,12 @@ function kept(result: DynamicResult, pruned: Model, options: VerifyOptions): Dyn
 interface Findings {
   readonly inFile: readonly string[];
   readonly inexact: readonly string[];
+  readonly changed: readonly string[];
   readonly result?: DynamicResult;
   readonly idle?: readonly string[];
 }
 
-function summary({ inFile, inexact, result, idle = [] }: Findings): Verification {
+function summary({ inFile, inexact, changed, result, idle = [] }: Findings): Verification {
   const { outputs = [], intermediates = [], draws = [], notes = [] } = result ?? {};
   const compared = [...outputs, ...intermediates];
   const failed = [
@@ -189,6 +198,7 @@ function summary({ inFile, inexact, result, idle = [] }: Findings): Verification
     outputs,
     tolerance: Math.max(0, ...compared.map((one) => one.tolerance)),
     inexact,
+    changedWeights: changed,
     intermediates,
     runs: draws.map(({ feeds }) => Object.fromEntries(Object.entries(feeds).map(([name, { dims }]) => [name, dims]))),
     notes,

@@ -25,6 +25,7 @@ export {
   type PlanGraph,
   type PlanGroup,
   type PlanOptions,
+  type WeightChange,
 } from './plan.ts';
 export { BasePruner } from './pruner.ts';
 export type { PrunerOptions, PruningRatioDict } from './pruner-options.ts';

@@ -30,6 +30,7 @@ export function parsePlan(text: string): Plan {
   for (const [name, change] of Object.entries(plan.initializers as object)) checkChange(name, change);
   if (!Array.isArray(plan.groups)) throw notAPlan('groups', 'a list', plan.groups);
   plan.groups.forEach(checkGroup);
+  checkChangedWeights(plan.changedWeights);
   return plan as unknown as Plan;
 }
 
@@ -61,6 +62,15 @@ function checkGroup(group: unknown, index: number): void {
   if (!isSize(group.channels)) throw notAPlan(`${where}.channels`, 'a number of channels', group.channels);
   if (!isSizes(group.kept)) throw notAPlan(`${where}.kept`, 'a list of channels', group.kept);
   if (!Array.isArray(group.inexact)) throw notAPlan(`${where}.inexact`, 'a list', group.inexact);
+}
+
+function checkChangedWeights(changes: unknown): void {
+  if (changes === undefined) return;
+  if (!isRecord(changes)) throw notAPlan('changedWeights', 'an object', changes);
+  for (const [name, change] of Object.entries(changes)) {
+    const isKnown = isRecord(change) && typeof change.method === 'string' && typeof change.fingerprint === 'string';
+    if (!isKnown) throw notAPlan(`changedWeights['${name}']`, 'a method and a fingerprint', change);
+  }
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>

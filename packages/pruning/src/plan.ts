@@ -45,6 +45,19 @@ export interface InitializerChange {
   readonly keptPerGroup?: Readonly<Record<string, readonly (readonly number[])[]>>;
 }
 
+/** What was done to an initializer after pruning. */
+export interface WeightChange {
+  /** `ridge`, `bias`: by `reconstruct`. */
+  readonly method: string;
+  /** The pull towards the pruned weights, where the method has one. */
+  readonly lambda?: number;
+  /** Digest of the data that it was done with. */
+  readonly data?: string;
+  readonly seed?: number;
+  /** Of the initializer as it is now (see `tensorFingerprint`). */
+  readonly fingerprint: string;
+}
+
 /** How the dependency graph was built: what a graph of the same model needs to have the same groups. */
 export type PlanGraph = Omit<BuildOptions, 'exampleInputs' | 'customizedOperators'>;
 
@@ -82,6 +95,11 @@ export interface Plan {
   readonly graph: PlanGraph;
   readonly initializers: Readonly<Record<string, InitializerChange>>;
   readonly groups: readonly PlanGroup[];
+  /**
+   * Initializers that hold other numbers than the original's, by name: what `reconstruct` has changed. Their numbers are
+   * not in the plan, so `applyPlan` gives the model as pruned, and `verify` proves its structure.
+   */
+  readonly changedWeights?: Readonly<Record<string, WeightChange>>;
 }
 
 /** A plan that does not fit the model it is used on. */

@@ -1,6 +1,6 @@
 /** What `reconstruct` is told and what it tells. It must not do anything. */
 import { type Kind, kinds, listOf, type Model, type OptionKinds, oneOf } from '@onnx-pruning/onnx';
-import type { PlanOptions } from '@onnx-pruning/pruning';
+import type { Plan, PlanOptions } from '@onnx-pruning/pruning';
 import type { SessionOptions } from '@onnx-pruning/runtime';
 import type { NotRefitted } from './layers/refittable.ts';
 
@@ -57,6 +57,8 @@ export interface RefittedLayer {
 export interface Reconstruction {
   /** The pruned model with other weights; what was given is not changed. */
   readonly model: Model;
+  /** The plan, with what was changed: what `verify` needs to prove the structure of `model`. */
+  readonly plan: Plan;
   /** The layers whose inputs pruning has changed, in the order in which they were refitted. */
   readonly layers: readonly RefittedLayer[];
   /** Those that keep their weights although their inputs have changed, and why. */

@@ -3,9 +3,17 @@
  * pruned model itself feeds them, what the original gave at the channels that stay. It takes forward passes over unlabelled
  * data and nothing else.
  */
-import { checkArguments, checkOptions, kinds, type Model } from '@onnx-pruning/onnx';
+import {
+  checkArguments,
+  checkOptions,
+  constantTensors,
+  kinds,
+  type Model,
+  sha256,
+  tensorFingerprint,
+} from '@onnx-pruning/onnx';
 import { plannedRemoval } from '@onnx-pruning/proof';
-import type { Plan } from '@onnx-pruning/pruning';
+import type { Plan, WeightChange } from '@onnx-pruning/pruning';
 import { BATCHES, type Batches, checkRunOptions, type TensorValues } from '@onnx-pruning/runtime';
 import { RecoveryError } from './errors.ts';
 import { refittableLayers } from './layers/refittable.ts';
@@ -13,6 +21,8 @@ import {
   RECONSTRUCT_OPTIONS,
   type Reconstruction,
   type ReconstructOptions,
+  type RefittedLayer,
+  type Settings,
   splitOptions,
 } from './reconstruct-options.ts';
 import { Reconstructor } from './reconstructor.ts';
@@ -26,8 +36,9 @@ import { executionOrder } from './run/execution-order.ts';
  * without the pull); Gram matrices are computed by onnxruntime, the equations are solved in float64. A layer whose fit is
  * no better on held-out data keeps its weights.
  *
- * The structure of the model does not change. Its weights are no longer the original's, so `verify` says that it differs
- * from the plan: verify the pruned model before.
+ * The structure of the model does not change: with the plan that is returned `verify` proves it, the original's numbers in
+ * place of the refitted ones. What the refitted ones are good for is measured: layer by layer in the result, and by
+ * whoever evaluates the model.
  *
  * @param original the model that was pruned
  * @param pruned what `plan` made of it
@@ -62,7 +73,8 @@ export async function reconstruct(
   const job = new Reconstructor({ original, model, order, layers, batches, session, settings });
   try {
     const found = await job.run();
-    return { model, layers: found.layers, left: [...left, ...found.left] };
+    const changedWeights = { ...plan.changedWeights, ...changesOf(model, found.layers, batches, settings) };
+    return { model, plan: { ...plan, changedWeights }, layers: found.layers, left: [...left, ...found.left] };
   } finally {
     await job.dispose();
   }
@@ -80,4 +92,38 @@ async function collect(data: Batches, signal: AbortSignal | undefined): Promise<
     actual: batches.length,
     repair: 'Give more samples, or smaller batches.',
   });
+}
+
+/** What a plan says of the initializers that were changed. */
+function changesOf(
+  { graph }: Model,
+  layers: readonly RefittedLayer[],
+  batches: readonly TensorValues[],
+  { fit = 'weights', seed = 0 }: Settings,
+): Record<string, WeightChange> {
+  const constants = constantTensors(graph);
+  const data = digestOf(batches);
+  const method = fit === 'weights' ? 'ridge' : 'bias';
+  const changes = layers.flatMap(({ initializers, lambda }) =>
+    initializers.map((name): [string, WeightChange] => {
+      const pull = fit === 'weights' && lambda !== undefined ? { lambda } : {};
+      return [name, { method, ...pull, data, seed, fingerprint: tensorFingerprint(constants.get(name)!) }];
+    }),
+  );
+  return Object.fromEntries(changes);
+}
+
+/** SHA-256 over names, types, dimensions and numbers of all batches, in order. */
+function digestOf(batches: readonly TensorValues[]): string {
+  const digest = sha256();
+  const text = new TextEncoder();
+  for (const [name, { dataType, dims, data }] of batches.flatMap((feeds) => Object.entries(feeds))) {
+    digest.update(text.encode(JSON.stringify([name, dataType, dims])));
+    digest.update(
+      ArrayBuffer.isView(data)
+        ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+        : text.encode(JSON.stringify(data)),
+    );
+  }
+  return `sha256:${digest.hex()}`;
 }

@@ -3,9 +3,17 @@
  * that the refitted model gives what the original gives, in onnxruntime and to the last digits.
  */
 import { pruneConvOutChannels, pruneLinearOutChannels } from '@onnx-pruning/depgraph';
-import { encodeModel, GraphBuilder, type Model, readNumbers } from '@onnx-pruning/onnx';
-import { compareModels } from '@onnx-pruning/proof';
-import { PlanError } from '@onnx-pruning/pruning';
+import {
+  encodeModel,
+  GraphBuilder,
+  type Model,
+  makeTensor,
+  readNumbers,
+  replaceConstant,
+  tensorDims,
+} from '@onnx-pruning/onnx';
+import { compareModels, verify } from '@onnx-pruning/proof';
+import { PlanError, parsePlan } from '@onnx-pruning/pruning';
 import { makeValue } from '@onnx-pruning/runtime';
 import { RecoveryError, reconstruct } from '../src/index.ts';
 import { batchesFor, prunedBy, random, rowsWithCopies, withCopies } from './planted.ts';
@@ -356,5 +364,61 @@ describe('a layer is left, with the reason,', () => {
     expect(left).toEqual([
       { layer: 'Conv_0', reason: 'its equations for 45 weights per output take 0.0 GB, more than the limit of 0.0 GB' },
     ]);
+  });
+});
+
+describe('the plan of a refitted model', () => {
+  const original = withCopies([5, 5], (b, x) => {
+    const y = b.node('Conv', [x, b.initializer('w', [4, 6, 3, 3], random(2)), b.initializer('b', [4], random(3))]);
+    return b.node('Conv', [b.node('Relu', [y]), b.initializer('w2', [2, 4, 1, 1], random(4))]);
+  });
+  const { pruned, plan } = prunedBy(original, 'head', pruneConvOutChannels, [3, 4, 5]);
+  const refitted = () => reconstruct(original, pruned, plan, batchesFor(original), { lambda: 0.01, seed: 5 });
+
+  test('names what was changed, how and with what; it holds no weights, and is a plan that can be saved', async () => {
+    const { plan: told, layers } = await refitted();
+    const names = Object.keys(told.changedWeights ?? {});
+    expect(names).toEqual(layers.flatMap(({ initializers }) => initializers));
+    expect(names).toEqual(expect.arrayContaining(['w', 'b']));
+    expect(told.changedWeights?.w).toEqual({
+      method: 'ridge',
+      lambda: 0.01,
+      seed: 5,
+      data: expect.stringMatching(/^sha256:[0-9a-f]{64}$/),
+      fingerprint: expect.stringMatching(/^sha256:[0-9a-f]{64}$/),
+    });
+    expect(parsePlan(JSON.stringify(told))).toEqual(told);
+    const { plan: other } = await reconstruct(original, pruned, plan, batchesFor(original, 8, 16, 50), {
+      lambda: 0.01,
+    });
+    expect(other.changedWeights?.w?.data).not.toBe(told.changedWeights?.w?.data);
+  });
+
+  test('proves the structure, and nothing about the numbers', async () => {
+    const { model, plan: told } = await refitted();
+    const verification = await verify(original, model, told);
+    expect(verification.verdict).toBe('holds');
+    expect([...verification.changedWeights].sort()).toEqual(Object.keys(told.changedWeights ?? {}).sort());
+    expect((await verify(original, model, plan)).verdict).toBe('differs');
+  });
+
+  test('gives away numbers that are not those of the refit, and changes that it does not name', async () => {
+    const { model, plan: told } = await refitted();
+    const spoilt = (name: string): Model => {
+      const copy = model.clone();
+      const tensor = copy.graph.initializer.find((one) => one.name === name)!;
+      const numbers = Float32Array.from(readNumbers(tensor));
+      numbers[0]! += 1;
+      replaceConstant(copy.graph, name, makeTensor(name, 1, tensorDims(tensor), numbers));
+      return copy;
+    };
+    const refit = await verify(original, spoilt('w'), told);
+    expect(refit.verdict).toBe('differs');
+    expect(refit.reasons[0]).toMatch(/'w' is not what ridge made of it/);
+    expect((await verify(original, spoilt('head.weight'), told)).verdict).toBe('differs');
+    const { w: _, ...others } = told.changedWeights ?? {};
+    expect((await verify(original, model, { ...told, changedWeights: others })).verdict).toBe('differs');
+    const missing = { ...told, changedWeights: { nobody: told.changedWeights!.w! } };
+    expect((await verify(original, model, missing)).reasons[0]).toMatch(/'nobody'.*is missing/);
   });
 });
