@@ -38,9 +38,10 @@ import {
 import { checkDestinations, type Destinations, type Written, writeResults } from './destinations.ts';
 import { type InputSets, readInputs, sizesOf } from './given-inputs.ts';
 import { type GivenShape, resolveInputShapes } from './input-shapes.ts';
+import { openCalibration, type Recovery, type RecoveryOptions, recover } from './recovery.ts';
 
 /** Everything that the verb `prune` can be told. */
-export interface PruneJob {
+export interface PruneJob extends RecoveryOptions {
   readonly model: string;
   readonly output: string;
   readonly plan?: string;
@@ -103,6 +104,8 @@ export interface PruneResult {
   readonly inputSets: number;
   /** Undefined where the check was switched off. */
   readonly equivalence?: Verification;
+  /** Undefined where no weights were refitted. */
+  readonly recovery?: Recovery;
   /** Undefined where timing was switched off or did not work, or the check failed. */
   readonly latency?: BenchmarkResult;
   /** Why there is no latency, where timing was asked for and did not work. */
@@ -122,7 +125,7 @@ export class NothingPrunedError extends OnnxPruningError {}
  */
 export async function runPruneJob(job: PruneJob, onPhase: (phase: string) => void = () => {}): Promise<PruneResult> {
   const destinations: Destinations = { source: job.model, output: job.output, plan: job.plan, force: job.force };
-  if (job.verify || job.bench) checkRuntime(job);
+  checkRuntime(job);
   for (const path of [job.output, job.plan]) if (path !== undefined) completeInterruptedSave(path);
   discardAbandonedFolders();
   onPhase('Reading the model');
@@ -131,6 +134,7 @@ export async function runPruneJob(job: PruneJob, onPhase: (phase: string) => voi
   await checkDestinations(destinations);
   const sets = await readInputs(original, job.inputs ?? [], job.inputShape ?? []);
   const dims = sets ? sizesOf(sets[0]) : resolveInputShapes(original, job.inputShape ?? []);
+  const calibration = await openCalibration(original, job);
   if (job.bench) await tryProvider(original, job.provider);
 
   onPhase('Pruning');
@@ -151,12 +155,15 @@ export async function runPruneJob(job: PruneJob, onPhase: (phase: string) => voi
   const equivalence = job.verify ? await check(original, pruned, plan, job, { dims, sets }) : undefined;
   if (equivalence && !isAccepted(equivalence, job)) return { ...found, after, equivalence };
 
-  const timing = job.bench ? await time(original, pruned, job, { dims, sets }, onPhase) : {};
+  const onLayer = (done: number, total: number): void => onPhase(`Refitting weights, layer ${done + 1} of ${total}`);
+  const recovery = calibration && (await recover(original, pruned, plan, calibration, onLayer));
+  const result = recovery?.model ?? pruned;
+  const timing = job.bench ? await time(original, result, job, { dims, sets }, onPhase) : {};
   onPhase('Writing');
-  const text = job.plan === undefined ? undefined : planText(plan);
-  const written = await writeResults(pruned, text, destinations);
+  const text = job.plan === undefined ? undefined : planText(recovery?.plan ?? plan);
+  const written = await writeResults(result, text, destinations);
   const bytes = bytesOf([written.model, ...(written.data ? [written.data] : [])]);
-  return { ...found, after: { ...after, bytes }, equivalence, ...timing, written };
+  return { ...found, after: { ...after, bytes }, equivalence, recovery, ...timing, written };
 }
 
 /** Whether a result with this verdict is written. */
@@ -165,14 +172,16 @@ export function isAccepted({ verdict }: Verification, { allowInconclusive }: Pru
 }
 
 /** Without onnxruntime there is no proof: said before the work, and only done where it was asked for. */
-function checkRuntime({ verify, bench }: PruneJob): void {
-  if (isRuntimeInstalled()) return;
-  const without = [verify && '--no-verify', bench && '--no-bench'].filter(Boolean).join(' ');
-  throw new RuntimeError(
-    'RUNTIME_MISSING',
-    `onnxruntime-node is not installed: nothing can be ${verify ? 'proven' : 'timed'} without it`,
-    { repair: `Run '${RUNTIME_INSTALL_COMMAND}', or do without: ${without}.` },
-  );
+function checkRuntime({ verify, bench, calib, recover: method }: PruneJob): void {
+  const refits = calib !== undefined && method !== 'none';
+  if (!(verify || bench || refits) || isRuntimeInstalled()) return;
+  const without = [verify && '--no-verify', bench && '--no-bench', refits && '--recover none']
+    .filter(Boolean)
+    .join(' ');
+  const what = verify ? 'proven' : refits ? 'refitted' : 'timed';
+  throw new RuntimeError('RUNTIME_MISSING', `onnxruntime-node is not installed: nothing can be ${what} without it`, {
+    repair: `Run '${RUNTIME_INSTALL_COMMAND}', or do without: ${without}.`,
+  });
 }
 
 /** An execution provider that is not there is better known before the work than after it. */

@@ -27,6 +27,7 @@ export function showResult(result: PruneResult, colours: Colours, columns: numbe
     ['Skipped', result.skipped.map(({ root, reason }) => colours.yellow(`${root}: ${reason}`))],
     ['Not pruned', showRefusals(result.refusals, MOST_REFUSALS)],
     ['Equivalence', showEquivalence(result, colours)],
+    ['Recovery', showRecovery(result, colours)],
     ['Latency', showLatency(result, colours)],
     ['Written', [showWritten(result)]],
   ];
@@ -98,6 +99,26 @@ function showEquivalence({ equivalence, written, inputSets }: PruneResult, { gre
   ];
 }
 
+/** What was refitted, and how well; nothing where there were no samples. */
+function showRecovery({ recovery, equivalence }: PruneResult, { green, yellow }: Colours): string[] {
+  if (!recovery) return [];
+  const { layers, left, method, samples } = recovery;
+  const refitted = layers.filter(({ initializers }) => initializers.length > 0);
+  const what = method === 'bias' ? 'biases' : 'weights and biases';
+  const errors = (pick: (sorted: readonly number[]) => number | undefined): string =>
+    (['errorBefore', 'errorAfter'] as const)
+      .map((of) => showPercent(pick(layers.map((layer) => layer[of]).sort((a, b) => a - b)) ?? 0))
+      .join(' → ');
+  const middle = errors((sorted) => sorted[Math.floor(sorted.length / 2)]);
+  const proof = equivalence ? 'the equivalence is that of the structure, before they were' : 'nothing was proven';
+  return [
+    green(`${what} of ${refitted.length} of ${count(layers.length, 'layer')} refitted to ${count(samples, 'sample')}`),
+    `error of their outputs on held-out samples: median ${middle}, worst ${errors((sorted) => sorted.at(-1))} of the variance`,
+    `refitted weights are not the original's: ${proof}`,
+    ...left.slice(0, MOST_REASONS).map(({ layer, reason }) => yellow(`not refitted: ${layer}, since ${reason}`)),
+  ];
+}
+
 const count = (n: number, what: string): string => `${showCount(n)} ${what}${n === 1 ? '' : 's'}`;
 
 function showLatency({ latency, notTimed, before, after }: PruneResult, { yellow }: Colours): string[] {
@@ -133,7 +154,8 @@ const showSmall = (n: number): string => (n === 0 ? '0' : n.toExponential(1));
 
 /** The result as plain data: stable names, no formatting. Infinite differences are null, as JSON has it. */
 export function resultToJson(result: PruneResult): object {
-  const { job, selectors, skipped, before, after, plan, refusals, equivalence, latency, notTimed, written } = result;
+  const { job, selectors, skipped, before, after, plan, refusals, equivalence, recovery, latency, notTimed, written } =
+    result;
   return {
     model: job.model,
     options: {
@@ -153,10 +175,15 @@ export function resultToJson(result: PruneResult): object {
     verdict: equivalence?.verdict ?? null,
     reasons: equivalence?.reasons ?? [],
     equivalence: equivalence ?? null,
+    recovery: recovery ? recoveryToJson(recovery) : null,
     latency: latency ? latencyToJson(latency) : null,
     notTimed: notTimed ?? null,
     written: written ?? null,
   };
+}
+
+function recoveryToJson({ method, samples, layers, left }: NonNullable<PruneResult['recovery']>): object {
+  return { method, samples, layers, left };
 }
 
 function latencyToJson(latency: NonNullable<PruneResult['latency']>): object {

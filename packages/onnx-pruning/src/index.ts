@@ -14,16 +14,24 @@ export {
   type LayerWiseCount,
   type ModelCount,
 } from '@onnx-pruning/cost';
-// Real inputs
+// Real inputs, and data sets
 export {
+  type Batch,
   DataError,
+  Dataset,
+  type DatasetOptions,
   type FeedSource,
   type NamedTensor,
+  type OpenDatasetOptions,
+  openDataset,
+  type Preprocess,
+  type Preset,
   readFeeds,
   readNpy,
   readNpz,
   readRaw,
   readTensorProto,
+  type SampleSource,
 } from '@onnx-pruning/data';
 // Coupled channels
 export {

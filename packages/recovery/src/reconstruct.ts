@@ -14,7 +14,7 @@ import {
 } from '@onnx-pruning/onnx';
 import { plannedRemoval } from '@onnx-pruning/proof';
 import type { Plan, WeightChange } from '@onnx-pruning/pruning';
-import { BATCHES, type Batches, checkRunOptions, type TensorValues } from '@onnx-pruning/runtime';
+import { BATCHES, type Batches, checkRunOptions, elementCount, type TensorValues } from '@onnx-pruning/runtime';
 import { RecoveryError } from './errors.ts';
 import { refittableLayers } from './layers/refittable.ts';
 import {
@@ -86,11 +86,34 @@ async function collect(data: Batches, signal: AbortSignal | undefined): Promise<
     signal?.throwIfAborted();
     batches.push(feeds);
   }
-  if (batches.length > 1) return batches;
+  if (batches.length > 1) {
+    checkVariation(batches);
+    return batches;
+  }
   throw new RecoveryError('RECOVERY_DATA', 'there is too little data to fit weights and to measure the fit', {
     expected: 'at least two batches',
     actual: batches.length,
     repair: 'Give more samples, or smaller batches.',
+  });
+}
+
+/** @throws RecoveryError where every sample is the same: an empty file, or wrong preprocessing */
+function checkVariation(batches: readonly TensorValues[]): void {
+  const varies = (name: string): boolean => {
+    const first = batches[0]![name]!;
+    const width = elementCount(first.dims.slice(1));
+    return batches.some((feeds) => {
+      const { data } = feeds[name]!;
+      for (let i = 0; i < data.length; i++) if (data[i] !== first.data[i % width]) return true;
+      return false;
+    });
+  };
+  const names = Object.keys(batches[0]!);
+  if (names.length === 0 || names.some(varies)) return;
+  throw new RecoveryError('RECOVERY_DATA', 'all samples are the same', {
+    value: names[0],
+    expected: 'samples of the kind that the model is used on',
+    repair: 'Check the data and its preprocessing.',
   });
 }
 

@@ -248,6 +248,22 @@ describe('hand-solvable cases', () => {
   });
 });
 
+describe('inputs that never vary', () => {
+  test('leave the weights as they are, and set the bias', async () => {
+    // Whatever x is, the hidden channels are 1000 and 3: what goes, 3 times 5, is a constant.
+    const b = new GraphBuilder();
+    const zero = b.node('Mul', [b.input('x', ['batch', 1]), b.initializer('zero', [1], [0])]);
+    const inputs = [zero, b.initializer('h', [2, 1], [1, 1]), b.initializer('hb', [2], [1000, 3])];
+    const hidden = b.node('Gemm', inputs, { transB: 1 }, { name: 'hidden' });
+    b.output(b.node('Gemm', [hidden, b.initializer('w', [1, 2], [2, 5]), b.initializer('b', [1], [1])], { transB: 1 }));
+    const original = b.build();
+    const { pruned, plan } = prunedBy(original, 'hidden', pruneLinearOutChannels, [1]);
+    const { model } = await reconstruct(original, pruned, plan, batchesFor(original));
+    expect(initializer(model, 'w')).toEqual([2]);
+    expect(initializer(model, 'b')[0]).toBeCloseTo(1 + 3 * 5, 2);
+  });
+});
+
 describe('a fit that helps no more', () => {
   test('leaves the bytes of a layer as they are', async () => {
     // What goes contributes nothing, so the pruned weights are right already.
@@ -315,6 +331,8 @@ describe('what is given', () => {
       x: { ...second!.x!, data: Float32Array.from(second!.x!.data as Float32Array).fill(Number.NaN, 0, 1) },
     };
     await expect(reconstruct(original, pruned, plan, [first!, spoilt])).rejects.toThrow(/not finite/);
+    const same = { x: { ...first!.x!, data: new Float32Array(first!.x!.data.length).fill(3) } };
+    await expect(reconstruct(original, pruned, plan, [same, same])).rejects.toThrow(/all samples are the same/);
   });
 
   test('must belong together', async () => {

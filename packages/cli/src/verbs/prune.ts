@@ -1,4 +1,5 @@
 /** The verb `prune`: its options and how its result is shown. The work is done by prune-job.ts. */
+import { PRESETS } from '@onnx-pruning/data';
 import { assertVerified } from '@onnx-pruning/proof';
 import { type Command, Option } from 'commander';
 import {
@@ -27,6 +28,8 @@ Examples:
     $ onnx-pruning prune model.onnx -o out.onnx --input-shape x=1x3x224x224
   A model that random numbers say little about, checked on a real input:
     $ onnx-pruning prune model.onnx -o smaller.onnx --inputs input=image.npy
+  Win back what pruning has lost, from images without labels:
+    $ onnx-pruning prune model.onnx -o smaller.onnx -i fc --calib images.npy
 
 A result is written only after the pruned model was run against the original:
 see Equivalence in the report.`;
@@ -61,7 +64,28 @@ export function addPruneVerb(program: Command, terminal: Terminal): void {
       'real inputs for checking and timing, in place of random ones: name=file.npy (or .pb), name=file.bin:1x3x224x224, an .npz whose names are inputs, or a folder with input_0.pb, ... or test_data_set_0, ...; repeatable',
       parseInputs,
     )
-    .option('--seed <n>', 'seed of the random inputs for checking and timing', parseSeed, 0)
+    .option(
+      '--calib <file>',
+      'samples without labels, to refit the weights of the pruned model to: IDX as MNIST has it, .npy, or .npz',
+      parsePath,
+    )
+    .option('--calib-size <n>', 'samples to use (default: up to 1024)', parsePositiveInteger)
+    .option(
+      '--preprocess <how>',
+      `what is done to images of --calib: ${Object.keys(PRESETS).join(', ')}, or a JSON file with the steps`,
+      parsePath,
+    )
+    .addOption(
+      new Option('--recover <method>', 'what is refitted to --calib: weights and biases (ridge), biases, or nothing')
+        .choices(['auto', 'none', 'bias', 'ridge'])
+        .default('auto'),
+    )
+    .option(
+      '--seed <n>',
+      'seed of the random inputs for checking and timing, and of the choice of samples',
+      parseSeed,
+      0,
+    )
     .option('--no-verify', 'write the result without checking it')
     .option('--allow-inconclusive', 'write the result also where the check cannot show that it is right')
     .option('--no-bench', 'do not measure latency')

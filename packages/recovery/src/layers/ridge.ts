@@ -24,6 +24,9 @@ export interface FitOptions {
   readonly biasOnly: boolean;
 }
 
+/** What sums of float32 lose of what they sum up, at most. */
+const ROUNDING = 1e-6;
+
 /** Moments of second order about some means. */
 interface Centred {
   readonly meanX: Float64Array;
@@ -94,12 +97,18 @@ export async function ridge(
 }
 
 /** (XX + lambda d I) (W - W0) = XY - XX W0, where d is the mean of the diagonal of XX. */
-async function solve({ xx, xy }: Centred, start: Matrix, lambda: number, products: MatrixProducts): Promise<Matrix> {
+async function solve(
+  { meanX, xx, xy }: Centred,
+  start: Matrix,
+  lambda: number,
+  products: MatrixProducts,
+): Promise<Matrix> {
   const { rows: inputs, columns: outputs } = start;
   let mean = 0;
   for (let i = 0; i < inputs; i++) mean += xx.data[i * inputs + i]! / inputs;
-  // Inputs that are zero or never vary say nothing.
-  if (!(mean > 0)) return start;
+  // Inputs that vary by no more than rounding say nothing.
+  const squares = meanX.reduce((sum, x) => sum + x ** 2 / inputs, mean);
+  if (!(mean > ROUNDING * squares)) return start;
   const image = await products.multiply(xx, start);
   const right = matrix(
     inputs,

@@ -1,0 +1,115 @@
+/**
+ * `--calib` and `--recover`: which samples a text means, and the weights refitted to them. The work is done by
+ * packages/recovery. It must not write files.
+ */
+import { readFile } from 'node:fs/promises';
+import { type Dataset, openDataset, PRESETS, type Preprocess, type Preset } from '@onnx-pruning/data';
+import type { Model } from '@onnx-pruning/onnx';
+import { OptionError, type Plan } from '@onnx-pruning/pruning';
+import { type Reconstruction, reconstruct } from '@onnx-pruning/recovery';
+import { elementCount, modelInputs } from '@onnx-pruning/runtime';
+
+/** What may be done with samples after pruning. */
+export type RecoveryMethod = 'ridge' | 'bias';
+
+/** The options of `prune` that are about samples. */
+export interface RecoveryOptions {
+  /** File with samples. */
+  readonly calib?: string;
+  /** How many of them are used; by default as many as there are, and at most 1,024. */
+  readonly calibSize?: number;
+  /** A preset, or the path of a file that declares the steps. */
+  readonly preprocess?: string;
+  /** `auto` is `ridge` where there are samples. */
+  readonly recover: 'auto' | 'none' | RecoveryMethod;
+  readonly seed: number;
+}
+
+/** Samples to refit weights to, and how. */
+export interface Calibration {
+  readonly data: Dataset;
+  readonly method: RecoveryMethod;
+}
+
+/** What came of it. */
+export interface Recovery extends Reconstruction {
+  readonly method: RecoveryMethod;
+  readonly samples: number;
+}
+
+const SAMPLES = 1024;
+/** Batches at least, so that some can be held out. */
+const BATCHES = 8;
+const LARGEST_BATCH = 128;
+/** Numbers of one batch that are fed at once. */
+const BATCH_NUMBERS = 2 ** 21;
+
+/**
+ * Opens the samples that the options name, before any work is done.
+ * @returns undefined where nothing is to be refitted
+ * @throws OptionError for options that do not belong together; DataError for samples that the model does not take
+ */
+export async function openCalibration(model: Model, options: RecoveryOptions): Promise<Calibration | undefined> {
+  const { calib, recover } = options;
+  if (calib === undefined) {
+    const lone = recover !== 'auto' && recover !== 'none' ? `--recover ${recover}` : loneOption(options);
+    if (lone === undefined) return undefined;
+    const repair = 'Give samples: --calib train-images-idx3-ubyte.gz, an .npy or an .npz.';
+    throw new OptionError('CALIB_MISSING', `${lone} is about samples, and there are none`, {
+      expected: '--calib',
+      repair,
+    });
+  }
+  if (recover === 'none') return undefined;
+  const preprocess = options.preprocess === undefined ? undefined : await readPreprocess(options.preprocess);
+  const all = await openDataset(model, calib, { preprocess });
+  const data = all.take(options.calibSize ?? Math.min(SAMPLES, all.length), { seed: options.seed });
+  const declared = modelInputs(model).map(({ dims }) =>
+    dims?.slice(1).map((size) => (typeof size === 'number' ? size : 1)),
+  );
+  const numbers = declared.reduce((sum, dims) => sum + elementCount(dims ?? []), 0);
+  const fitting = Math.min(
+    LARGEST_BATCH,
+    Math.floor(BATCH_NUMBERS / Math.max(1, numbers)),
+    Math.floor(data.length / BATCHES),
+  );
+  const isFixed = modelInputs(model).some(({ dims }) => typeof dims?.[0] === 'number');
+  return {
+    data: isFixed ? data : data.withBatchSize(Math.max(1, fitting)),
+    method: recover === 'auto' ? 'ridge' : recover,
+  };
+}
+
+function loneOption({ calibSize, preprocess }: RecoveryOptions): string | undefined {
+  if (calibSize !== undefined) return '--calib-size';
+  return preprocess === undefined ? undefined : '--preprocess';
+}
+
+async function readPreprocess(text: string): Promise<Preset | Preprocess> {
+  if (Object.hasOwn(PRESETS, text)) return text as Preset;
+  try {
+    return JSON.parse(await readFile(text, 'utf8')) as Preprocess;
+  } catch (cause) {
+    const details = {
+      expected: `${Object.keys(PRESETS).join(', ')}, or a file with JSON such as {"from": "HW", "scale": 0.00392}`,
+      actual: `'${text}'`,
+      repair: 'Name a preset, or the file in which the steps are declared.',
+    };
+    throw new OptionError('PREPROCESS', '--preprocess is neither a preset nor a file with steps', details, { cause });
+  }
+}
+
+/** Refits the weights of the pruned model. @param onLayer told before every layer */
+export async function recover(
+  original: Model,
+  pruned: Model,
+  plan: Plan,
+  { data, method }: Calibration,
+  onLayer: (done: number, total: number) => void,
+): Promise<Recovery> {
+  const found = await reconstruct(original, pruned, plan, data.feeds(), {
+    fit: method === 'bias' ? 'bias' : 'weights',
+    onProgress: ({ done, total }) => onLayer(done, total),
+  });
+  return { ...found, method, samples: data.length };
+}
