@@ -1,0 +1,154 @@
+/**
+ * The command behind `npm run bench:accuracy`: what trained classifiers are right in as they are, pruned, and with weights
+ * refitted to unlabelled images. Accuracy is measured on test images that nothing else has seen.
+ */
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { countOpsAndParams } from '@onnx-pruning/cost';
+import { type Dataset, openDataset, type Preset } from '@onnx-pruning/data';
+import { loadModel, type Model } from '@onnx-pruning/onnx';
+import { BasePruner, GroupMagnitudeImportance } from '@onnx-pruning/pruning';
+import { reconstruct } from '@onnx-pruning/recovery';
+import { modelInputs, valueNumbers, withSession } from '@onnx-pruning/runtime';
+import Table from 'cli-table3';
+
+const USAGE = `Usage: npm run bench:accuracy -- --data <folder> --model <file> [options]
+
+  --data <folder>      images and labels as MNIST has them: train-images-idx3-ubyte.gz, t10k-images-idx3-ubyte.gz,
+                       t10k-labels-idx1-ubyte.gz
+  --model <file>       a trained classifier; repeatable
+  --ignore <layer>     layers whose outputs stay (default: fc, classifier, where the model has them); repeatable
+  --ratio <ratio>      pruning ratio (default 0.3, 0.5 and 0.7); repeatable
+  --preprocess <name>  (default fashion-mnist)
+  --images <n>         training images to refit to, without labels (default 1024)
+  --draws <n>          how often other images are drawn (default 3)
+  --help`;
+
+const BATCH = 128;
+
+interface Settings {
+  readonly train: Dataset;
+  readonly test: Dataset;
+  readonly images: number;
+  readonly draws: number;
+}
+
+const percent = (share: number): string => (100 * share).toFixed(2);
+
+/** Share of samples whose largest output is that of their class. */
+async function accuracy(model: Model, data: Dataset): Promise<number> {
+  let right = 0;
+  await withSession(model, {}, async (session) => {
+    for await (const { feeds, size, labels } of data) {
+      const logits = Object.values(await session.run(feeds))[0]!;
+      const numbers = Array.from(valueNumbers(logits));
+      const classes = numbers.length / logits.dims[0]!;
+      for (let i = 0; i < size; i++) {
+        const row = numbers.slice(i * classes, (i + 1) * classes);
+        if (row.indexOf(Math.max(...row)) === labels![i]) right++;
+      }
+    }
+  });
+  return right / data.length;
+}
+
+function prune(
+  original: Model,
+  pruningRatio: number,
+  ignore: readonly string[],
+): { pruned: Model; pruner: BasePruner } {
+  const pruned = original.clone();
+  const importance = new GroupMagnitudeImportance();
+  const pruner = new BasePruner(pruned, { importance, pruningRatio, ignoredLayers: ignore });
+  pruner.step();
+  return { pruned, pruner };
+}
+
+/** One line of the table for each ratio. */
+async function measure(
+  path: string,
+  ratios: readonly number[],
+  ignore: readonly string[],
+  settings: Settings,
+): Promise<string[][]> {
+  const original = await loadModel(path);
+  const names = new Set(original.layers().map(({ name }) => name));
+  const ignored = ignore.length > 0 ? ignore : ['fc', 'classifier'].filter((name) => names.has(name));
+  const dims = { [modelInputs(original)[0]!.name]: await sampleDims(settings.test) };
+  const macsOf = (model: Model): number => countOpsAndParams(model, { inputShapes: dims }).macs;
+  const dense = await accuracy(original, settings.test);
+  const lines: string[][] = [];
+  for (const ratio of ratios) {
+    const { pruned, pruner } = prune(original, ratio, ignored);
+    const refitted: number[] = [];
+    const seconds: number[] = [];
+    for (let draw = 0; draw < settings.draws; draw++) {
+      const data = settings.train.take(settings.images, { seed: draw }).withBatchSize(BATCH);
+      const start = performance.now();
+      const { model } = await reconstruct(original, pruned, pruner.plan(), data.feeds());
+      seconds.push((performance.now() - start) / 1000);
+      refitted.push(await accuracy(model, settings.test));
+    }
+    const mean = refitted.reduce((sum, x) => sum + x / refitted.length, 0);
+    lines.push([
+      path.split(/[\\/]/).at(-1)!,
+      String(ratio),
+      `${(macsOf(original) / macsOf(pruned)).toFixed(2)}x`,
+      percent(dense),
+      percent(await accuracy(pruned, settings.test)),
+      `${percent(mean)} (${percent(Math.min(...refitted))} to ${percent(Math.max(...refitted))})`,
+      Math.min(...seconds).toFixed(1),
+    ]);
+  }
+  return lines;
+}
+
+async function sampleDims(data: Dataset): Promise<readonly number[]> {
+  for await (const { feeds } of data.take(1)) return Object.values(feeds)[0]!.dims;
+  return [];
+}
+
+async function main(): Promise<void> {
+  const text = { type: 'string' } as const;
+  const list = { type: 'string', multiple: true } as const;
+  const { values } = parseArgs({
+    options: {
+      data: text,
+      model: list,
+      ignore: list,
+      ratio: list,
+      preprocess: { ...text, default: 'fashion-mnist' },
+      images: { ...text, default: '1024' },
+      draws: { ...text, default: '3' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  const { data: folder, model: models = [] } = values;
+  if (values.help || folder === undefined || models.length === 0) {
+    process.stdout.write(`${USAGE}\n`);
+    process.exitCode = values.help ? 0 : 2;
+    return;
+  }
+  const first = await loadModel(models[0]!);
+  const preprocess = values.preprocess as Preset;
+  const images = join(folder, 't10k-images-idx3-ubyte.gz');
+  const labels = join(folder, 't10k-labels-idx1-ubyte.gz');
+  const settings: Settings = {
+    train: await openDataset(first, join(folder, 'train-images-idx3-ubyte.gz'), { preprocess }),
+    test: await openDataset(first, images, { preprocess, labels, batchSize: 250 }),
+    images: Number(values.images),
+    draws: Number(values.draws),
+  };
+  const table = new Table({ head: ['model', 'ratio', 'fewer MACs', 'dense', 'as pruned', 'refitted', 'seconds'] });
+  const ratios = (values.ratio ?? ['0.3', '0.5', '0.7']).map(Number);
+  for (const path of models) table.push(...(await measure(path, ratios, values.ignore ?? [], settings)));
+  const what = `accuracy in % on ${settings.test.length} test images; refitted to ${settings.images} unlabelled training images, mean (least to most) of ${settings.draws} draws`;
+  process.stdout.write(`${table.toString()}\n${what}; seconds of the fastest refit\n`);
+}
+
+try {
+  await main();
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 2;
+}
