@@ -5,11 +5,11 @@
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { countOpsAndParams } from '@onnx-pruning/cost';
-import { type Dataset, openDataset, type Preset } from '@onnx-pruning/data';
+import { type Dataset, evaluate, openDataset, type Preset } from '@onnx-pruning/data';
 import { loadModel, type Model } from '@onnx-pruning/onnx';
 import { BasePruner, GroupMagnitudeImportance } from '@onnx-pruning/pruning';
 import { reconstruct } from '@onnx-pruning/recovery';
-import { modelInputs, valueNumbers, withSession } from '@onnx-pruning/runtime';
+import { modelInputs } from '@onnx-pruning/runtime';
 import Table from 'cli-table3';
 
 const USAGE = `Usage: npm run bench:accuracy -- --data <folder> --model <file> [options]
@@ -35,22 +35,7 @@ interface Settings {
 
 const percent = (share: number): string => (100 * share).toFixed(2);
 
-/** Share of samples whose largest output is that of their class. */
-async function accuracy(model: Model, data: Dataset): Promise<number> {
-  let right = 0;
-  await withSession(model, {}, async (session) => {
-    for await (const { feeds, size, labels } of data) {
-      const logits = Object.values(await session.run(feeds))[0]!;
-      const numbers = Array.from(valueNumbers(logits));
-      const classes = numbers.length / logits.dims[0]!;
-      for (let i = 0; i < size; i++) {
-        const row = numbers.slice(i * classes, (i + 1) * classes);
-        if (row.indexOf(Math.max(...row)) === labels![i]) right++;
-      }
-    }
-  });
-  return right / data.length;
-}
+const accuracy = async (model: Model, data: Dataset): Promise<number> => (await evaluate(model, data, 'top1')).value;
 
 function prune(
   original: Model,

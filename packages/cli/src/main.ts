@@ -7,6 +7,7 @@ import { OnnxPruningError } from '@onnx-pruning/onnx';
 import { Command, CommanderError } from 'commander';
 import { exitCodeOf } from './exit-codes.ts';
 import { coloursFor, processTerminal, type Terminal } from './terminal.ts';
+import { addEvaluateVerb } from './verbs/evaluate.ts';
 import { addPruneVerb } from './verbs/prune.ts';
 import { columnsOf, wrap } from './wrap.ts';
 
@@ -57,6 +58,7 @@ function program(terminal: Terminal, isQuiet: boolean): Command {
       getErrHelpWidth: () => columnsOf(terminal.stderr),
     });
   addPruneVerb(command, terminal);
+  addEvaluateVerb(command, terminal);
   return command;
 }
 

@@ -2,12 +2,12 @@
  * `--calib` and `--recover`: which samples a text means, and the weights refitted to them. The work is done by
  * packages/recovery. It must not write files.
  */
-import { readFile } from 'node:fs/promises';
-import { type Dataset, openDataset, PRESETS, type Preprocess, type Preset } from '@onnx-pruning/data';
+import { type Dataset, openDataset } from '@onnx-pruning/data';
 import type { Model } from '@onnx-pruning/onnx';
 import { OptionError, type Plan } from '@onnx-pruning/pruning';
 import { type Reconstruction, reconstruct } from '@onnx-pruning/recovery';
 import { elementCount, modelInputs } from '@onnx-pruning/runtime';
+import { readPreprocess } from './preprocess.ts';
 
 /** What may be done with samples after pruning. */
 export type RecoveryMethod = 'ridge' | 'bias';
@@ -83,20 +83,6 @@ export async function openCalibration(model: Model, options: RecoveryOptions): P
 function loneOption({ calibSize, preprocess }: RecoveryOptions): string | undefined {
   if (calibSize !== undefined) return '--calib-size';
   return preprocess === undefined ? undefined : '--preprocess';
-}
-
-async function readPreprocess(text: string): Promise<Preset | Preprocess> {
-  if (Object.hasOwn(PRESETS, text)) return text as Preset;
-  try {
-    return JSON.parse(await readFile(text, 'utf8')) as Preprocess;
-  } catch (cause) {
-    const details = {
-      expected: `${Object.keys(PRESETS).join(', ')}, or a file with JSON such as {"from": "HW", "scale": 0.00392}`,
-      actual: `'${text}'`,
-      repair: 'Name a preset, or the file in which the steps are declared.',
-    };
-    throw new OptionError('PREPROCESS', '--preprocess is neither a preset nor a file with steps', details, { cause });
-  }
 }
 
 /** Refits the weights of the pruned model. @param onLayer told before every layer */

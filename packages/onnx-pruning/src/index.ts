@@ -17,13 +17,22 @@ export {
 // Real inputs, and data sets
 export {
   type Batch,
+  comparePaired,
   DataError,
   Dataset,
   type DatasetOptions,
+  type EvaluateOptions,
+  type EvaluateProgress,
+  type Evaluation,
+  evaluate,
   type FeedSource,
+  type Interval,
+  type Metric,
+  type MetricName,
   type NamedTensor,
   type OpenDatasetOptions,
   openDataset,
+  type PairedComparison,
   type Preprocess,
   type Preset,
   readFeeds,
@@ -32,6 +41,7 @@ export {
   readRaw,
   readTensorProto,
   type SampleSource,
+  type ScoreContext,
 } from '@onnx-pruning/data';
 // Coupled channels
 export {

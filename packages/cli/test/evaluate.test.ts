@@ -1,0 +1,94 @@
+/** `evaluate`: a model is measured on samples, alone or beside its original. */
+import { writeFileSync } from 'node:fs';
+import { GraphBuilder, type Model } from '@onnx-pruning/onnx';
+import { run, saved, temporaryFolder } from './harness.ts';
+
+const folder = temporaryFolder();
+const at = folder.at;
+
+/** x [batch, 2] -> x times two factors -> y */
+function scaled(factors: readonly number[]): Model {
+  const b = new GraphBuilder();
+  b.output(b.node('Mul', [b.input('x', ['batch', 2]), b.initializer('f', [2], factors)], {}, { outputs: ['y'] }), [
+    'batch',
+    2,
+  ]);
+  return b.build();
+}
+
+const idx = (name: string, dims: readonly number[], elements: readonly number[]): void => {
+  const header = Buffer.alloc(4 + 4 * dims.length);
+  header.set([8, dims.length], 2);
+  dims.forEach((size, axis) => {
+    header.writeUInt32BE(size, 4 + 4 * axis);
+  });
+  writeFileSync(at(name), Buffer.concat([header, Buffer.from(elements)]));
+};
+
+beforeAll(async () => {
+  await saved(scaled([1, 1]), at('original.onnx'));
+  await saved(scaled([1, 2]), at('pruned.onnx'));
+  const rows = [
+    [4, 1],
+    [4, 3],
+    [1, 4],
+    [3, 4],
+  ];
+  const header = "{'descr': '<f4', 'fortran_order': False, 'shape': (4, 2), }\n";
+  const start = [Buffer.from('\x93NUMPY\x01\x00', 'latin1'), Buffer.of(header.length, 0), Buffer.from(header)];
+  writeFileSync(at('x.npy'), Buffer.concat([...start, new Uint8Array(Float32Array.from(rows.flat()).buffer)]));
+  idx('y-idx1-ubyte', [4], [0, 0, 1, 0]);
+  idx('short-idx1-ubyte', [2], [0, 1]);
+});
+
+const evaluate = (model: string, ...more: string[]): Promise<{ code: number; stdout: string; stderr: string }> =>
+  run(['evaluate', at(model), '--data', at('x.npy'), ...more]);
+
+it('says the accuracy with its interval', async () => {
+  const { code, stdout, stderr } = await evaluate('original.onnx', '--labels', at('y-idx1-ubyte'));
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  // Wilson's interval of 3 of 4: 30.06 % to 95.44 %.
+  expect(stdout).toBe('top-1 accuracy: 75.00 % (95 % interval 30.06 % to 95.44 %), 4 samples\n');
+});
+
+it('says what was lost against the original, on the same samples', async () => {
+  const { stdout } = await evaluate('pruned.onnx', '--labels', at('y-idx1-ubyte'), '--against', at('original.onnx'));
+  const lines = stdout.trimEnd().split('\n');
+  expect(lines[0]).toMatch(/^top-1 accuracy: 50\.00 %/);
+  expect(lines[1]).toMatch(/^original: 75\.00 %/);
+  // One sample lost, none gained: McNemar's mid-p is 1/2.
+  expect(lines[2]).toMatch(
+    /^difference: -25\.00 points \(95 % interval -\d+\.\d+ to \+\d+\.\d+; McNemar p = 0\.500\)$/,
+  );
+});
+
+it('says without labels how often both models say the same', async () => {
+  const { stdout } = await evaluate('pruned.onnx', '--against', at('original.onnx'), '--json');
+  expect(JSON.parse(stdout)).toMatchObject({
+    metric: 'agreement',
+    value: 0.75,
+    samples: 4,
+    original: null,
+    comparison: null,
+  });
+});
+
+it('draws some of the samples, the same ones for the same seed', async () => {
+  const draw = ['--labels', at('y-idx1-ubyte'), '--limit', '2', '--seed', '3', '--json'];
+  const [one, other] = [await evaluate('original.onnx', ...draw), await evaluate('original.onnx', ...draw)];
+  expect(JSON.parse(one.stdout).samples).toBe(2);
+  expect(one.stdout).toBe(other.stdout);
+});
+
+it.each<[string, string[], RegExp]>([
+  ['neither labels nor an original', [], /Give labels \(--labels\), or the original/],
+  ['a metric without what it needs', ['--metric', 'top5'], /top5 cannot be measured without --labels/],
+  ['labels of other samples', ['--labels', 'short-idx1-ubyte'], /one label for every sample/],
+  ['an unknown metric', ['--metric', 'accuracy'], /Allowed choices are top1/],
+  ['a file that is not there', ['--labels', 'nowhere-idx1-ubyte'], /no such file/],
+])('%s: exit code 2, and a word', async (_, options, message) => {
+  const argv = options.map((text) => (text.endsWith('ubyte') ? at(text) : text));
+  const { code, stdout, stderr } = await evaluate('original.onnx', ...argv);
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  expect(stderr).toMatch(message);
+});
