@@ -10,13 +10,14 @@ import {
   kinds,
   type Model,
   sha256,
+  tensorDims,
   tensorFingerprint,
 } from '@onnx-pruning/onnx';
 import { plannedRemoval } from '@onnx-pruning/proof';
 import type { Plan, WeightChange } from '@onnx-pruning/pruning';
 import { BATCHES, type Batches, checkRunOptions, elementCount, type TensorValues } from '@onnx-pruning/runtime';
 import { RecoveryError } from './errors.ts';
-import { refittableLayers } from './layers/refittable.ts';
+import { type NotRefitted, type Refittable, refittableLayers } from './layers/refittable.ts';
 import {
   RECONSTRUCT_OPTIONS,
   type Reconstruction,
@@ -25,8 +26,12 @@ import {
   type Settings,
   splitOptions,
 } from './reconstruct-options.ts';
-import { Reconstructor } from './reconstructor.ts';
+import { type Parts, Reconstructor } from './reconstructor.ts';
 import { executionOrder } from './run/execution-order.ts';
+
+const MEMORY_LIMIT = 2e9;
+/** Matrices as large as the covariance that are held at once, of 8 bytes for each number. */
+const MATRICES = 6;
 
 /**
  * Refits a pruned model's layers by least squares, one after the other in execution order: Conv and ConvTranspose of any
@@ -44,7 +49,8 @@ import { executionOrder } from './run/execution-order.ts';
  * @param pruned what `plan` made of it
  * @param data feeds of the original, batch by batch; at least two batches, which are kept in memory. Unlabelled samples
  * of the kind that the model is used on: 500 to 5,000 images do for a network of images
- * @throws RecoveryError for less than two batches, and for values that are not finite; PlanError when the plan was made
+ * @throws RecoveryError for a pruned model that is not the plan's, for less than two batches, samples that are all the same,
+ * and values that are not finite; PlanError when the plan was made
  * for another model; SessionError and FeedError as `createSession` and `run` do; whatever `signal` was aborted with
  * @example
  * const { model, layers } = await reconstruct(original, pruned, plan, batches);
@@ -65,19 +71,58 @@ export async function reconstruct(
   const { session, settings } = splitOptions(options);
   checkOptions('reconstruct', settings, RECONSTRUCT_OPTIONS);
   checkRunOptions('reconstruct', session);
+  checkPruned(pruned, plan);
   const planned = plannedRemoval(original, plan, settings);
   const model = pruned.clone();
   const order = executionOrder(model.graph);
-  const { layers, left } = refittableLayers(planned, model, order);
-  const batches = await collect(data, settings.signal);
-  const job = new Reconstructor({ original, model, order, layers, batches, session, settings });
+  const found = refittableLayers(planned, model, order);
+  const { layers, left } = withinMemory(found, settings);
+  const { job, digest } = await begin({ original, model, order, layers, session, settings }, data);
   try {
-    const found = await job.run();
-    const changedWeights = { ...plan.changedWeights, ...changesOf(model, found.layers, batches, settings) };
-    return { model, plan: { ...plan, changedWeights }, layers: found.layers, left: [...left, ...found.left] };
+    const refitted = await job.run();
+    const changedWeights = { ...plan.changedWeights, ...changesOf(model, refitted, digest, settings) };
+    return { model, plan: { ...plan, changedWeights }, layers: refitted, left };
   } finally {
     await job.dispose();
   }
+}
+
+/** @throws RecoveryError unless initializers have the sizes that the plan gives them */
+function checkPruned({ graph }: Model, plan: Plan): void {
+  const constants = constantTensors(graph);
+  for (const [name, { newShape }] of Object.entries(plan.initializers)) {
+    const tensor = constants.get(name);
+    const dims = tensor && tensorDims(tensor).join(', ');
+    if (dims === newShape.join(', ')) continue;
+    throw new RecoveryError('RECOVERY_MODEL', 'the pruned model is not what the plan makes of the original', {
+      value: name,
+      expected: `an initializer of [${newShape.join(', ')}]`,
+      actual: dims === undefined ? 'none' : `[${dims}]`,
+      repair: 'Give the original, what was pruned of it, and the plan of that, in this order.',
+    });
+  }
+}
+
+/** The layers whose equations fit into memory. */
+function withinMemory(
+  { layers, left }: ReturnType<typeof refittableLayers>,
+  { memoryLimit = MEMORY_LIMIT }: Settings,
+): { layers: Refittable[]; left: NotRefitted[] } {
+  const bytesOf = ({ map }: Refittable): number => 8 * MATRICES * map.groups * map.inputs ** 2;
+  const gigabytes = (bytes: number): string => `${(bytes / 1e9).toPrecision(2)} GB`;
+  const tooLarge = layers.filter((layer) => bytesOf(layer) > memoryLimit);
+  const reasonOf = (layer: Refittable): string =>
+    `its equations for ${layer.map.inputs} weights of each output take ${gigabytes(bytesOf(layer))}, more than the limit of ${gigabytes(memoryLimit)}`;
+  return {
+    layers: layers.filter((layer) => !tooLarge.includes(layer)),
+    left: [...left, ...tooLarge.map((layer) => ({ layer: layer.name, reason: reasonOf(layer) }))],
+  };
+}
+
+/** Reads the data. It is held by the job alone, which lets go of what it no longer needs. */
+async function begin(parts: Parts, data: Batches): Promise<{ job: Reconstructor; digest: string }> {
+  const batches = await collect(data, parts.settings.signal);
+  return { job: new Reconstructor(parts, batches), digest: digestOf(batches) };
 }
 
 async function collect(data: Batches, signal: AbortSignal | undefined): Promise<TensorValues[]> {
@@ -121,11 +166,10 @@ function checkVariation(batches: readonly TensorValues[]): void {
 function changesOf(
   { graph }: Model,
   layers: readonly RefittedLayer[],
-  batches: readonly TensorValues[],
+  data: string,
   { fit = 'weights', seed = 0 }: Settings,
 ): Record<string, WeightChange> {
   const constants = constantTensors(graph);
-  const data = digestOf(batches);
   const method = fit === 'weights' ? 'ridge' : 'bias';
   const changes = layers.flatMap(({ initializers, lambda }) =>
     initializers.map((name): [string, WeightChange] => {

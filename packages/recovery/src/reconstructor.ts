@@ -6,7 +6,7 @@ import { createRandom, type Model, type NodeProto, type Random } from '@onnx-pru
 import type { SessionOptions, TensorValues } from '@onnx-pruning/runtime';
 import { fitsOf, writeFits } from './layers/layer-weights.ts';
 import { addMoments, emptyMoments, type Moments, MomentsRun, positionsIn, type Seen } from './layers/moments.ts';
-import type { NotRefitted, Refittable } from './layers/refittable.ts';
+import type { Refittable } from './layers/refittable.ts';
 import { errorOf, type Fit, type FitOptions, ridge } from './layers/ridge.ts';
 import type { RefittedLayer, Settings } from './reconstruct-options.ts';
 import { executionOrder } from './run/execution-order.ts';
@@ -16,10 +16,6 @@ import { MatrixProducts } from './solve/matrix.ts';
 const LAMBDA = 0.02;
 const HOLD_OUT = 0.125;
 const POSITIONS = 2 ** 14;
-const MEMORY_LIMIT = 2e9;
-/** Matrices as large as the covariance that are held at once, of 8 bytes for each number. */
-const MATRICES = 6;
-
 /** What a reconstruction works on. */
 export interface Parts {
   readonly original: Model;
@@ -27,7 +23,6 @@ export interface Parts {
   readonly model: Model;
   readonly order: readonly NodeProto[];
   readonly layers: readonly Refittable[];
-  readonly batches: readonly TensorValues[];
   readonly session: SessionOptions;
   readonly settings: Settings;
 }
@@ -41,6 +36,7 @@ interface Halves {
 /** Holds what both models have computed so far, for every batch. */
 export class Reconstructor {
   readonly #parts: Parts;
+  readonly #batches: number;
   readonly #before: Frontier;
   readonly #after: Frontier;
   readonly #products: MatrixProducts;
@@ -49,9 +45,11 @@ export class Reconstructor {
   readonly #positions: ReadonlyMap<string, number>;
   #reached = 0;
 
-  constructor(parts: Parts) {
-    const { original, model, order, layers, batches, session, settings } = parts;
+  /** @param batches feeds of the original; those that are no longer needed are let go */
+  constructor(parts: Parts, batches: readonly TensorValues[]) {
+    const { original, model, order, layers, session, settings } = parts;
     this.#parts = parts;
+    this.#batches = batches.length;
     const first = executionOrder(original.graph);
     const targets = layers.map(({ target }) => target.value);
     this.#before = new Frontier(original, first, batches, session, targets);
@@ -61,26 +59,15 @@ export class Reconstructor {
     this.#positions = new Map(first.flatMap((node, at) => node.output.map((name) => [name, at] as const)));
   }
 
-  async run(): Promise<{ layers: RefittedLayer[]; left: NotRefitted[] }> {
+  async run(): Promise<RefittedLayer[]> {
     const { layers, settings } = this.#parts;
     const found: RefittedLayer[] = [];
-    const left: NotRefitted[] = [];
     for (const [done, layer] of layers.entries()) {
       settings.signal?.throwIfAborted();
       settings.onProgress?.({ done, total: layers.length, layer: layer.name });
-      const tooLarge = this.#tooLarge(layer);
-      if (tooLarge !== undefined) left.push({ layer: layer.name, reason: tooLarge });
-      else found.push(await this.#refit(layer));
+      found.push(await this.#refit(layer));
     }
-    return { layers: found, left };
-  }
-
-  #tooLarge({ map }: Refittable): string | undefined {
-    const { memoryLimit = MEMORY_LIMIT, fit } = this.#parts.settings;
-    const bytes = 8 * MATRICES * map.groups * map.inputs ** 2;
-    if (bytes <= memoryLimit || fit === 'bias') return undefined;
-    const [needed, limit] = [bytes, memoryLimit].map((n) => `${(n / 1e9).toFixed(1)} GB`);
-    return `its equations for ${map.inputs} weights per output take ${needed}, more than the limit of ${limit}`;
+    return found;
   }
 
   async #refit(layer: Refittable): Promise<RefittedLayer> {
@@ -134,7 +121,7 @@ export class Reconstructor {
 
   /** Runs both models up to the layer and sums up what it is to be fitted to. */
   async #moments(layer: Refittable): Promise<Halves> {
-    const { model, batches, session, settings } = this.#parts;
+    const { model, session, settings } = this.#parts;
     const { value, added } = layer.target;
     this.#reached = Math.max(this.#reached, this.#positions.get(value)! + 1);
     const original = await this.#before.piece(this.#reached, [value]);
@@ -142,11 +129,11 @@ export class Reconstructor {
     const empty = (): Moments[] => Array.from({ length: layer.map.groups }, () => emptyMoments(layer.map));
     const halves: Halves = { fitted: empty(), held: empty() };
     const every = Math.round(1 / (settings.holdOut ?? HOLD_OUT));
-    const period = Math.min(every, batches.length);
+    const period = Math.min(every, this.#batches);
     const { positions: most = POSITIONS, precision = 'float32' } = settings;
     const runs = new Map<boolean, MomentsRun>();
     try {
-      for (let b = 0; b < batches.length; b++) {
+      for (let b = 0; b < this.#batches; b++) {
         settings.signal?.throwIfAborted();
         const target = (await original.run(b))[value]!;
         await own.run(b);

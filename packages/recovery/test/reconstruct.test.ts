@@ -338,6 +338,10 @@ describe('what is given', () => {
   test('must belong together', async () => {
     const other = withCopies([5, 5], (b, x) => b.node('Conv', [x, b.initializer('w', [4, 6, 3, 3], random(7))]));
     await expect(reconstruct(other, pruned, plan, batchesFor(other))).rejects.toThrow(PlanError);
+    const swapped = reconstruct(original, original, plan, batchesFor(original));
+    await expect(swapped).rejects.toThrow(
+      /not what the plan makes of the original.*\[3, 2, 1, 1\], found \[6, 2, 1, 1\]/,
+    );
   });
 
   test('can be stopped, and says how far it is', async () => {
@@ -380,7 +384,10 @@ describe('a layer is left, with the reason,', () => {
     const { pruned, plan } = prunedBy(original, 'head', pruneConvOutChannels, [3]);
     const { left } = await reconstruct(original, pruned, plan, batchesFor(original, 2), { memoryLimit: 1000 });
     expect(left).toEqual([
-      { layer: 'Conv_0', reason: 'its equations for 45 weights per output take 0.0 GB, more than the limit of 0.0 GB' },
+      {
+        layer: 'Conv_0',
+        reason: 'its equations for 45 weights of each output take 0.000097 GB, more than the limit of 0.0000010 GB',
+      },
     ]);
   });
 });
