@@ -10,7 +10,7 @@ import { loadModel, type Model } from '@onnx-pruning/onnx';
 import { BasePruner, GroupMagnitudeImportance } from '@onnx-pruning/pruning';
 import { reconstruct } from '@onnx-pruning/recovery';
 import { modelInputs } from '@onnx-pruning/runtime';
-import Table from 'cli-table3';
+import { render } from './tables.ts';
 
 const USAGE = `Usage: npm run bench:accuracy -- --data <folder> --model <file> [options]
 
@@ -124,11 +124,13 @@ async function main(): Promise<void> {
     images: Number(values.images),
     draws: Number(values.draws),
   };
-  const table = new Table({ head: ['model', 'ratio', 'fewer MACs', 'dense', 'as pruned', 'refitted', 'seconds'] });
+  const lines: string[][] = [];
   const ratios = (values.ratio ?? ['0.3', '0.5', '0.7']).map(Number);
-  for (const path of models) table.push(...(await measure(path, ratios, values.ignore ?? [], settings)));
+  for (const path of models) lines.push(...(await measure(path, ratios, values.ignore ?? [], settings)));
   const what = `accuracy in % on ${settings.test.length} test images; refitted to ${settings.images} unlabelled training images, mean (least to most) of ${settings.draws} draws`;
-  process.stdout.write(`${table.toString()}\n${what}; seconds of the fastest refit\n`);
+  process.stdout.write(
+    `${render(['model', 'ratio', 'fewer MACs', 'dense', 'as pruned', 'refitted', 'seconds'], lines)}\n${what}; seconds of the fastest refit\n`,
+  );
 }
 
 try {

@@ -128,7 +128,8 @@ export function growth(result: ScalingResult, first: ScalingResult, size: (resul
 }
 
 /** Numbers stand right, names left. */
-function render(head: readonly string[], rows: readonly (readonly string[])[]): string {
+/** Columns of text; the first is aligned to the left. */
+export function render(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const table = new Table({
     head: [...head],
     colAligns: head.map((_, column) => (column === 0 ? 'left' : 'right')),

@@ -248,6 +248,25 @@ describe('hand-solvable cases', () => {
   });
 });
 
+test('what is missing in a sum is turned back through the BatchNormalization in between', async () => {
+  // The same with convolutions: y = short(hidden) + 2 (long(x, hidden) - 0.5) + 3.
+  const b = new GraphBuilder();
+  const x = b.input('x', ['batch', 2, 3, 3]);
+  const conv = (name: string, from: string, dims: number[], weights: number[]): string =>
+    b.node('Conv', [from, b.initializer(name, [...dims, 1, 1], weights)], {}, { name });
+  const hidden = conv('hidden', x, [2, 2], [1, 0, 0, 1]);
+  const short = conv('short', hidden, [1, 2], [3, 4]);
+  const later = b.node('Identity', [b.node('Identity', [x])]);
+  const long = conv('long', b.node('Concat', [later, hidden], { axis: 1 }), [1, 4], [1, 1, 0, 0]);
+  const parts = [2, 3, 0.5, 1].map((value, i) => b.initializer(`n${i}`, [1], [value]));
+  b.output(b.node('Add', [b.node('BatchNormalization', [long, ...parts], { epsilon: 1e-12 }), short]));
+  const original = b.build();
+  const { pruned, plan } = prunedBy(original, 'hidden', pruneConvOutChannels, [1]);
+  const { model, layers } = await reconstruct(original, pruned, plan, batchesFor(original), FREE);
+  expect(layers.map(({ layer }) => layer)).toEqual(['short', 'long']);
+  expect((await compareModels(original, model, { batch: 4, seed: 9, tolerance: 1e-5 })).ok).toBe(true);
+});
+
 describe('inputs that never vary', () => {
   test('leave the weights as they are, and set the bias', async () => {
     // Whatever x is, the hidden channels are 1000 and 3: what goes, 3 times 5, is a constant.
