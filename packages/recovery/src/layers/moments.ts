@@ -44,12 +44,37 @@ const numbersOf = (moments: Moments, sum: (typeof SUMS)[number]): Float64Array =
 
 /** Adds the moments of other positions. */
 export function addMoments(to: Moments, other: Moments): void {
-  for (const sum of SUMS) addTo(numbersOf(to, sum), numbersOf(other, sum), 0);
+  for (const sum of SUMS) addTo(numbersOf(to, sum), numbersOf(other, sum));
   to.count += other.count;
 }
 
-function addTo(sums: Float64Array, numbers: ArrayLike<number>, from: number): void {
-  for (let i = 0; i < sums.length; i++) sums[i]! += numbers[from + i]!;
+function addTo(sums: Float64Array, numbers: ArrayLike<number>): void {
+  for (let i = 0; i < sums.length; i++) sums[i]! += numbers[i]!;
+}
+
+/** What onnxruntime gives for one batch: means, and sums of products about them, of all groups behind each other. */
+type Centred = Readonly<Record<(typeof SUMS)[number], ArrayLike<number>>>;
+
+/** Adds a batch to the sums of one group: sum x y' = sum (x - p)(y - q)' + n p q', in float64. */
+function addCentred(to: Moments, { xx, xy, x, y, yy }: Centred, group: number, count: number): void {
+  to.count += count;
+  const [inputs, outputs] = [to.x.length, to.y.length];
+  const [fromX, fromY] = [group * inputs, group * outputs];
+  for (let i = 0; i < inputs; i++) {
+    const mean = x[fromX + i]! * count;
+    to.x[i]! += mean;
+    let at = i * inputs;
+    let from = group * inputs * inputs + at;
+    for (let j = 0; j < inputs; j++, at++, from++) to.xx.data[at]! += xx[from]! + mean * x[fromX + j]!;
+    at = i * outputs;
+    from = group * inputs * outputs + at;
+    for (let j = 0; j < outputs; j++, at++, from++) to.xy.data[at]! += xy[from]! + mean * y[fromY + j]!;
+  }
+  for (let j = 0; j < outputs; j++) {
+    const mean = y[fromY + j]!;
+    to.y[j]! += mean * count;
+    to.yy[j]! += yy[fromY + j]! + count * mean ** 2;
+  }
 }
 
 /** What one batch shows of a layer. */
@@ -113,12 +138,10 @@ export class MomentsRun {
       ...(added && { added }),
       ...(positions && { positions: { dataType: DataType.INT64, dims: [positions.length], data: positions } }),
     });
+    const count = positions?.length ?? positionsIn(this.#layer, seen);
+    const batch = Object.fromEntries(SUMS.map((sum) => [sum, valueNumbers(found[sum]!)])) as Centred;
     for (const [g, moments] of to.entries()) {
-      for (const sum of SUMS) {
-        const sums = numbersOf(moments, sum);
-        addTo(sums, valueNumbers(found[sum]!), g * sums.length);
-      }
-      moments.count += positions?.length ?? positionsIn(this.#layer, seen);
+      addCentred(moments, batch, g, count);
       if (![...moments.x, ...moments.yy].every(Number.isFinite)) throw this.#notFinite(moments);
     }
   }
@@ -142,7 +165,8 @@ export class MomentsRun {
 /** Inputs: the layer's input, the original's value, what is added to the output, and the positions that count. */
 function momentsModel(model: Model, layer: Refittable, like: Seen, { someOnly, precision }: MomentsOptions): Model {
   const { map } = layer;
-  const b = new GraphBuilder({ opset: Math.max(13, model.opset()) });
+  // From 13 on ReduceSum takes its axes as an input; up to 17 ReduceMean has them as an attribute.
+  const b = new GraphBuilder({ opset: Math.min(17, Math.max(13, model.opset())) });
   const declare = (name: string, value: TensorValue): string =>
     b.input(
       name,
@@ -164,14 +188,17 @@ function momentsModel(model: Model, layer: Refittable, like: Seen, { someOnly, p
   const x = wide(choose(map.emitRows(editor, cast(input), elemType)));
   const kept = emitKept(editor, layer, original, like.target.dims.length);
   const y = wide(emitTarget(editor, layer, { original: outputs(kept), added: added && outputs(added), elemType }));
-  const turned = editor.node('Transpose', [x], { perm: [0, 2, 1] });
   const axes = editor.initializer(makeTensor('axes', DataType.INT64, [1], [1]));
+  const [meanX, meanY] = [x, y].map((rows) => editor.node('ReduceMean', [rows], { axes: [1] })) as [string, string];
+  // Products of large numbers that hardly vary would lose what varies.
+  const [fromX, fromY] = [editor.node('Sub', [x, meanX]), editor.node('Sub', [y, meanY])];
+  const turned = editor.node('Transpose', [fromX], { perm: [0, 2, 1] });
   const results = {
-    xx: editor.node('MatMul', [turned, x]),
-    xy: editor.node('MatMul', [turned, y]),
-    x: editor.node('ReduceSum', [x, axes], { keepdims: 0 }),
-    y: editor.node('ReduceSum', [y, axes], { keepdims: 0 }),
-    yy: editor.node('ReduceSum', [editor.node('Mul', [y, y]), axes], { keepdims: 0 }),
+    xx: editor.node('MatMul', [turned, fromX]),
+    xy: editor.node('MatMul', [turned, fromY]),
+    x: meanX,
+    y: meanY,
+    yy: editor.node('ReduceSum', [editor.node('Mul', [fromY, fromY]), axes], { keepdims: 0 }),
   };
   for (const name of SUMS) {
     editor.node('Identity', [results[name]], {}, { outputs: [name] });

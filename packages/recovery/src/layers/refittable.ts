@@ -69,6 +69,9 @@ export interface NotRefitted {
 
 const FLOATS: ReadonlySet<number> = new Set([DataType.FLOAT, DataType.FLOAT16, DataType.DOUBLE]);
 
+/** Operators that read how large a value is, and none of its numbers. */
+const SHAPE_ONLY: ReadonlySet<string> = new Set(['Shape', 'Size']);
+
 /**
  * Finds the layers of a pruned model whose inputs pruning has changed.
  * @param order the nodes in the order in which they are refitted
@@ -97,7 +100,7 @@ class Search {
     this.#names = new Map(pruned.layers().map(({ node, name }) => [node, name]));
     this.#constants = constantTensors(pruned.graph);
     for (const [at, node] of order.entries()) {
-      for (const name of new Set(usedNames(node))) this.#noteUser(name, node);
+      if (!SHAPE_ONLY.has(node.opType ?? '')) for (const name of new Set(usedNames(node))) this.#noteUser(name, node);
       for (const name of node.output) this.#positions.set(name, at);
     }
     for (const { name = '' } of pruned.graph.output) this.#noteUser(name, undefined);

@@ -24,8 +24,8 @@ export interface FitOptions {
   readonly biasOnly: boolean;
 }
 
-/** What sums of float32 lose of what they sum up, at most. */
-const ROUNDING = 1e-6;
+/** Variance of numbers that are equal but for rounding to float32, over their square: below the square of 2^-20. */
+const ROUNDING = 1e-12;
 
 /** Moments of second order about some means. */
 interface Centred {
