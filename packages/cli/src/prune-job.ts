@@ -206,7 +206,10 @@ async function tryProvider(model: Model, executionProvider: string): Promise<voi
 }
 
 /** Where temporary copies may go: where the results go, there is room for them. */
-const temporaryFoldersOf = ({ output, model }: PruneJob): string[] => [dirname(resolve(output)), dirname(resolve(model))];
+const temporaryFoldersOf = ({ output, model }: PruneJob): string[] => [
+  dirname(resolve(output)),
+  dirname(resolve(model)),
+];
 
 /** New weights of fewer bytes stay in memory while the models are run. */
 const MOVED_FROM = 2 ** 27;

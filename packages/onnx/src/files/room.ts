@@ -44,7 +44,11 @@ export async function roomFor(options: TemporaryOptions): Promise<string> {
 }
 
 /** internal: the first folder with room for `bytes`, disks before memory; where none has, the one with the most. */
-export async function temporaryRoom({ bytes = 0, folders = [], diskLimit = Infinity }: TemporaryOptions): Promise<Room> {
+export async function temporaryRoom({
+  bytes = 0,
+  folders = [],
+  diskLimit = Infinity,
+}: TemporaryOptions): Promise<Room> {
   const onDisk: Room[] = [];
   const inMemory: Room[] = [];
   for (const folder of new Set([tmpdir(), ...folders])) {
@@ -53,7 +57,9 @@ export async function temporaryRoom({ bytes = 0, folders = [], diskLimit = Infin
   }
   const all = [...onDisk, ...inMemory];
   const nothing: Room = { folder: tmpdir(), bytes: 0 };
-  return all.find((room) => room.bytes >= bytes) ?? all.reduce((most, one) => (one.bytes > most.bytes ? one : most), nothing);
+  return (
+    all.find((room) => room.bytes >= bytes) ?? all.reduce((most, one) => (one.bytes > most.bytes ? one : most), nothing)
+  );
 }
 
 /** Undefined where nothing can be written. */
