@@ -67,10 +67,12 @@ export async function prepareModel(model: ModelSource, options: PrepareOptions =
 /** What it surely takes to load a model into onnxruntime, in bytes. */
 export interface ModelNeeds {
   readonly memory: number;
-  /** Of a temporary copy; 0 where none is made. */
+  /** Of the temporary copy that it should go through; 0 where none is made. */
   readonly disk: number;
-  /** What the folder with the most room has left. */
+  /** What the folder with the most room for it has left. */
   readonly room: number;
+  /** Whether the copy may be in memory instead. */
+  readonly fitsMessage: boolean;
 }
 
 /**
@@ -81,10 +83,11 @@ export interface ModelNeeds {
 export async function needsOf(model: Model, options: PrepareOptions = {}): Promise<ModelNeeds> {
   const size = encodedSize(model);
   const referring = encodeReferring(model).size;
-  if (referring <= (options.largest ?? LARGEST_IN_BYTES)) return { memory: size + referring, disk: 0, room: 0 };
+  const fitsMessage = referring <= LARGEST_MESSAGE;
+  const inBytes = size + referring;
+  if (referring <= (options.largest ?? LARGEST_IN_BYTES)) return { memory: inBytes, disk: 0, room: 0, fitsMessage };
   const { bytes: room } = await temporaryRoom(temporaryOptions(model, options));
-  if (room >= size || referring > LARGEST_MESSAGE) return { memory: size, disk: size, room };
-  return { memory: size + referring, disk: 0, room };
+  return { memory: room < size && fitsMessage ? inBytes : size, disk: size, room, fitsMessage };
 }
 
 function temporaryOptions(model: Model, { temporaryFolders = [], diskLimit }: PrepareOptions): TemporaryOptions {

@@ -21,14 +21,15 @@ export function availableMemory(): number {
  */
 export async function shortageOf(model: Model, limits: ResourceLimits = {}): Promise<string | undefined> {
   const { memoryLimit = availableMemory() } = limits;
-  const { memory, disk, room } = await needsOf(model, limits);
-  if (memory > memoryLimit) {
-    return `at least ${showBytes(memory)} of memory are needed to load it, and ${showBytes(memoryLimit)} are available`;
-  }
-  if (disk > room) {
-    return `${showBytes(disk)} of disk are needed for a temporary copy of it, and ${showBytes(room)} are available`;
-  }
-  return undefined;
+  const { memory, disk, room, fitsMessage } = await needsOf(model, limits);
+  const noRoom =
+    disk > room
+      ? `${showBytes(disk)} of disk are needed for a temporary copy of it, and ${showBytes(room)} are available`
+      : undefined;
+  if (noRoom !== undefined && !fitsMessage) return noRoom;
+  if (memory <= memoryLimit) return undefined;
+  const shortage = `at least ${showBytes(memory)} of memory are needed to load it, and ${showBytes(memoryLimit)} are available`;
+  return noRoom === undefined ? shortage : `${shortage}; with less memory, ${noRoom}`;
 }
 
 function showBytes(bytes: number): string {
