@@ -2,7 +2,9 @@
  * How many values are held at once: what is fetched in one run, and what is kept of one model until the other has computed
  * the same. Sizes are estimates, from shape inference. It must not run models.
  */
-import { elementCount, type TensorValues } from '@onnx-pruning/runtime';
+import { inferShapes, registryWith, ShapeError } from '@onnx-pruning/depgraph';
+import type { ValueInfo } from '@onnx-pruning/ops';
+import { elementCount, modelInputs, type TensorValues } from '@onnx-pruning/runtime';
 import type { PlannedRemoval } from './planned-removal.ts';
 
 /** Bytes of values that one run hands out. */
@@ -21,13 +23,28 @@ export interface Part {
   readonly scale: Scale;
 }
 
-/** An estimate of the elements of each value on these feeds: sizes that only the run knows count as those of the inputs. */
-export function scaleOf({ graph }: PlannedRemoval, feeds: TensorValues): Scale {
+/** The elements of each value on these feeds; sizes that only the run knows count as the largest of the inputs. */
+export function scaleOf(planned: PlannedRemoval, feeds: TensorValues): Scale {
   const largest = Math.max(1, ...Object.values(feeds).flatMap(({ dims }) => dims));
+  const values = valuesAt(planned, feeds);
+  const { values: symbolic } = planned.graph.analysis.shapes;
   return (name) => {
-    const dims = graph.analysis.shapes.values.get(name)?.dims ?? [];
+    const dims = values.get(name)?.dims ?? symbolic.get(name)?.dims ?? [];
     return elementCount(dims.map((size) => (typeof size === 'number' ? size : largest)));
   };
+}
+
+function valuesAt({ original, options }: PlannedRemoval, feeds: TensorValues): ReadonlyMap<string, ValueInfo> {
+  const known = new Set(modelInputs(original).map(({ name }) => name));
+  const fed = Object.entries(feeds).filter(([name]) => known.has(name));
+  const dims = Object.fromEntries(fed.map(([name, value]) => [name, value.dims]));
+  try {
+    return inferShapes(original, registryWith(options.customizedOperators), dims).values;
+  } catch (error) {
+    // These are estimates: whoever needs shapes says what is wrong with them.
+    if (error instanceof ShapeError) return new Map();
+    throw error;
+  }
 }
 
 /** Names in order, as many in each list as one run may hand out; at least one. */

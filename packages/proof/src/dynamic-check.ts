@@ -16,7 +16,7 @@ import {
   valueNumbers,
   withOutputs,
 } from '@onnx-pruning/runtime';
-import { batchesOf, fetchesOf, type Part, scaleOf } from './batches.ts';
+import { batchesOf, fetchesOf, type Part, type Scale, scaleOf } from './batches.ts';
 import { type Checkpoints, comparedPieces, isCompared } from './checkpoints.ts';
 import { compareOutput, type OutputComparison } from './compare.ts';
 import type { Draw } from './draws.ts';
@@ -104,6 +104,7 @@ class DynamicCheck {
   readonly #worst = new Map<string, OutputComparison>();
   readonly #doubts: string[] = [];
   #feeds: readonly BothFeeds[] = [];
+  #scales: readonly Scale[] = [];
   #seen: readonly Map<string, Seen>[] = [];
   #outputDims: readonly Map<string, readonly number[]>[] = [];
 
@@ -119,10 +120,10 @@ class DynamicCheck {
     this.#seen = feeds.map(({ candidate }) => new Map(Object.entries(candidate).map(([name, v]) => [name, look(v)])));
     this.#outputDims = feeds.map(() => new Map());
     const inside = this.#names.slice(new Set(this.#outputs).size);
-    const parts = feeds.flatMap(({ reference }, draw) => {
-      const scale = scaleOf(this.#parts.planned, reference);
-      return [[...new Set(this.#outputs)], ...fetchesOf(inside, scale)].map((names): Part => ({ draw, names, scale }));
-    });
+    this.#scales = feeds.map(({ reference }) => scaleOf(this.#parts.planned, reference));
+    const parts = this.#scales.flatMap((scale, draw) =>
+      [[...new Set(this.#outputs)], ...fetchesOf(inside, scale)].map((names): Part => ({ draw, names, scale })),
+    );
     for (const batch of batchesOf(parts.filter(({ names }) => names.length > 0))) await this.#compareBatch(batch);
     const of = (isOutput: boolean) =>
       this.#names.flatMap((name) => (this.#outputs.includes(name) === isOutput ? (this.#worst.get(name) ?? []) : []));
@@ -242,7 +243,7 @@ class DynamicCheck {
   }
 
   async #runSample(seed: number, open: readonly Doubt[]): Promise<void> {
-    const { pool, reference, planned } = this.#parts;
+    const { pool, reference } = this.#parts;
     const name = `sample ${seed}`;
     const session = await pool.get(name, () => withOutputs(perturbedModel(reference, seed), this.#names));
     for (const [draw, { reference: feeds }] of this.#feeds.entries()) {
@@ -251,7 +252,7 @@ class DynamicCheck {
       const perturbed = perturbedFeeds(feeds, seed);
       const fetches = fetchesOf(
         doubts.map((doubt) => doubt.name),
-        scaleOf(planned, feeds),
+        this.#scales[draw]!,
       );
       for (const names of fetches) {
         const sample = await session.run(perturbed, names);
