@@ -4,6 +4,7 @@ import { statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { emptyNodeBytes, median } from '@onnx-pruning/runtime';
+import type { CommandAnswer } from './command-process.ts';
 import { PHASES, type Phase, type PhaseTimes, totalMs } from './engine.ts';
 import type { MemoryAnswer, ProcessOptions, TimeAnswer } from './engine-process.ts';
 
@@ -43,9 +44,17 @@ export async function measurePeak(input: string, output: string, options: Proces
   return { fileBytes, peakBytes, emptyNodeBytes: empty, idleBytes, timesFile: (peakBytes - empty) / fileBytes };
 }
 
+/** What the command took that prunes a file, checks the result and writes it. */
+export async function measureCommand(input: string, output: string, ratio: number): Promise<CommandAnswer> {
+  return runProgram<CommandAnswer>('./command-process.js', [input, output, String(ratio)]);
+}
+
 async function inProcess<T>(task: string, input: string, output: string, options: ProcessOptions): Promise<T> {
-  const program = fileURLToPath(new URL('./engine-process.js', import.meta.url));
-  const args = [program, task, input, output, JSON.stringify(options)];
-  const { stdout } = await promisify(execFile)(process.execPath, args);
+  return runProgram<T>('./engine-process.js', [task, input, output, JSON.stringify(options)]);
+}
+
+async function runProgram<T>(file: string, args: readonly string[]): Promise<T> {
+  const program = fileURLToPath(new URL(file, import.meta.url));
+  const { stdout } = await promisify(execFile)(process.execPath, [program, ...args]);
   return JSON.parse(stdout) as T;
 }

@@ -3,15 +3,20 @@
  * writes nothing unless the check has passed.
  */
 import { statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { countOpsAndParams } from '@onnx-pruning/cost';
 import { LayerError, ShapeError } from '@onnx-pruning/depgraph';
 import {
+  bytesInMemory,
   checkModel,
   completeInterruptedSave,
+  discard,
   discardAbandonedFolders,
   loadModel,
   type Model,
+  moveContentToFile,
   OnnxPruningError,
+  temporaryFolder,
   UnknownLayerError,
 } from '@onnx-pruning/onnx';
 import { checkWeights, EquivalenceError, type Verification, verify } from '@onnx-pruning/proof';
@@ -38,7 +43,7 @@ import {
 import { checkDestinations, type Destinations, type Written, writeResults } from './destinations.ts';
 import { type InputSets, readInputs, sizesOf } from './given-inputs.ts';
 import { type GivenShape, resolveInputShapes } from './input-shapes.ts';
-import { openCalibration, type Recovery, type RecoveryOptions, recover } from './recovery.ts';
+import { type Calibration, openCalibration, type Recovery, type RecoveryOptions, recover } from './recovery.ts';
 
 /** Everything that the verb `prune` can be told. */
 export interface PruneJob extends RecoveryOptions {
@@ -73,6 +78,12 @@ type Shapes = Readonly<Record<string, readonly number[]>>;
 interface RunInputs {
   readonly dims: Shapes;
   readonly sets?: InputSets;
+}
+
+/** Everything that comes from files besides the model. */
+interface GivenData extends RunInputs {
+  /** Samples to refit weights to. */
+  readonly calibration?: Calibration;
 }
 
 /** What a model costs. */
@@ -127,7 +138,7 @@ export async function runPruneJob(job: PruneJob, onPhase: (phase: string) => voi
   const destinations: Destinations = { source: job.model, output: job.output, plan: job.plan, force: job.force };
   checkRuntime(job);
   for (const path of [job.output, job.plan]) if (path !== undefined) completeInterruptedSave(path);
-  discardAbandonedFolders();
+  discardAbandonedFolders(temporaryFoldersOf(job));
   onPhase('Reading the model');
   const original = await loadModel(job.model);
   checkModel(original);
@@ -149,19 +160,37 @@ export async function runPruneJob(job: PruneJob, onPhase: (phase: string) => voi
     inputSets: sets?.length ?? 0,
     before: { ...costOf(original, dims), bytes: bytesOf([job.model, ...original.dataFiles]) },
   };
-  const after = costOf(pruned, dims);
+  const moved = job.verify ? await moveNewContent(pruned, job) : undefined;
+  try {
+    const after = costOf(pruned, dims);
+    return await checkAndWrite(original, pruned, { ...found, after }, { dims, sets, calibration }, onPhase);
+  } finally {
+    if (moved !== undefined) discard(moved);
+  }
+}
 
+type Found = Omit<PruneResult, 'equivalence' | 'recovery' | 'latency' | 'notTimed' | 'written'>;
+
+async function checkAndWrite(
+  original: Model,
+  pruned: Model,
+  found: Found,
+  inputs: GivenData,
+  onPhase: (phase: string) => void,
+): Promise<PruneResult> {
+  const { job, plan, after } = found;
+  const { calibration } = inputs;
   onPhase('Checking that nothing else changed');
-  const equivalence = job.verify ? await check(original, pruned, plan, job, { dims, sets }) : undefined;
-  if (equivalence && !isAccepted(equivalence, job)) return { ...found, after, equivalence };
-
+  const equivalence = job.verify ? await check(original, pruned, plan, job, inputs) : undefined;
+  if (equivalence && !isAccepted(equivalence, job)) return { ...found, equivalence };
   const onLayer = (done: number, total: number): void => onPhase(`Refitting weights, layer ${done + 1} of ${total}`);
   const recovery = calibration && (await recover(original, pruned, plan, calibration, onLayer));
   const result = recovery?.model ?? pruned;
-  const timing = job.bench ? await time(original, result, job, { dims, sets }, onPhase) : {};
+  const timing = job.bench ? await time(original, result, job, inputs, onPhase) : {};
   onPhase('Writing');
   const text = job.plan === undefined ? undefined : planText(recovery?.plan ?? plan);
-  const written = await writeResults(result, text, destinations);
+  const { output, force } = job;
+  const written = await writeResults(result, text, { source: job.model, output, plan: job.plan, force });
   const bytes = bytesOf([written.model, ...(written.data ? [written.data] : [])]);
   return { ...found, after: { ...after, bytes }, equivalence, recovery, ...timing, written };
 }
@@ -184,9 +213,37 @@ function checkRuntime({ verify, bench, calib, recover: method }: PruneJob): void
   });
 }
 
-/** An execution provider that is not there is better known before the work than after it. */
+/**
+ * An execution provider that is not there is better known before the work than after it. Without optimizations, nothing is
+ * computed when the model is loaded.
+ */
 async function tryProvider(model: Model, executionProvider: string): Promise<void> {
-  if (executionProvider !== 'cpu') await withSession(model, { executionProvider }, async () => {});
+  const options = { executionProvider, graphOptimization: 'disabled' } as const;
+  if (executionProvider !== 'cpu') await withSession(model, options, async () => {});
+}
+
+/** Where temporary copies may go: where the results go, there is room for them. */
+const temporaryFoldersOf = ({ output, model }: PruneJob): string[] => [
+  dirname(resolve(output)),
+  dirname(resolve(model)),
+];
+
+/** New weights of fewer bytes stay in memory while the models are run. */
+const MOVED_FROM = 2 ** 27;
+
+/** Puts large new weights into a temporary folder, whose path this returns; they stay in memory where there is no room. */
+async function moveNewContent(pruned: Model, job: PruneJob): Promise<string | undefined> {
+  const bytes = bytesInMemory(pruned);
+  if (bytes < MOVED_FROM) return undefined;
+  let folder: string | undefined;
+  try {
+    folder = await temporaryFolder({ bytes, folders: temporaryFoldersOf(job) });
+    await moveContentToFile(pruned, folder);
+    return folder;
+  } catch {
+    if (folder !== undefined) discard(folder);
+    return undefined;
+  }
 }
 
 function prune(model: Model, job: PruneJob): Pick<PruneResult, 'plan' | 'refusals' | 'selectors' | 'skipped'> {
@@ -280,11 +337,13 @@ async function check(
   original: Model,
   pruned: Model,
   plan: Plan,
-  { seed }: PruneJob,
+  job: PruneJob,
   { dims, sets }: RunInputs,
 ): Promise<Verification> {
+  const { seed } = job;
   try {
-    return await verify(original, pruned, plan, { dims, seed, feeds: sets });
+    const temporaryFolders = temporaryFoldersOf(job);
+    return await verify(original, pruned, plan, { dims, seed, feeds: sets, temporaryFolders });
   } catch (error) {
     if (!(error instanceof SessionError || error instanceof ShapeError)) throw error;
     // A model that onnxruntime did not run in the first place is bad input, and its own error says so.
@@ -302,10 +361,11 @@ async function check(
 async function time(
   original: Model,
   pruned: Model,
-  { provider, runs, seed }: PruneJob,
+  job: PruneJob,
   { dims, sets }: RunInputs,
   onPhase: (phase: string) => void,
 ): Promise<Pick<PruneResult, 'latency' | 'notTimed'>> {
+  const { provider, runs, seed } = job;
   const models = [
     { name: 'original', model: original },
     { name: 'pruned', model: pruned },
@@ -313,7 +373,8 @@ async function time(
   const onProgress = ({ phase, done, total }: BenchmarkProgress): void =>
     onPhase(phase === 'run' ? `Timing, run ${done + 1} of ${total}` : 'Timing');
   try {
-    const options = { executionProvider: provider, runs, dims, seed, feeds: sets?.[0], onProgress };
+    const temporaryFolders = temporaryFoldersOf(job);
+    const options = { executionProvider: provider, runs, dims, seed, feeds: sets?.[0], onProgress, temporaryFolders };
     return { latency: await benchmark(models, options) };
   } catch (error) {
     if (error instanceof OnnxPruningError) return { notTimed: error.message };

@@ -87,13 +87,17 @@ function showEquivalence({ equivalence, written, inputSets }: PruneResult, { gre
     differs: red(`does not hold${nothing}`),
     inconclusive: yellow(`inconclusive${nothing}`),
   };
-  const compared = [...outputs, ...intermediates];
-  const worst = compared.reduce((most, { maxRel }) => Math.max(most, maxRel), 0);
   const colour = verdict === 'differs' ? red : yellow;
+  const shownReasons = reasons.slice(0, MOST_REASONS).map((reason) => colour(reason));
+  const compared = [...outputs, ...intermediates];
+  if (compared.length + runs.length === 0 && verdict === 'inconclusive') {
+    return [`${verdicts[verdict]}; nothing was run`, ...shownReasons];
+  }
+  const worst = compared.reduce((most, { maxRel }) => Math.max(most, maxRel), 0);
   return [
     `${verdicts[verdict]}; largest relative difference ${showSmall(worst)}, tolerance ${showSmall(equivalence.tolerance)}`,
     `${count(outputs.length, 'output')} and ${count(intermediates.length, 'intermediate value')} compared in ${count(runs.length, 'run')}${given}`,
-    ...reasons.slice(0, MOST_REASONS).map((reason) => colour(reason)),
+    ...shownReasons,
     ...inexact.map((statistic) => yellow(`inexact by nature, compared over the kept channels: ${statistic}`)),
     ...notes,
   ];

@@ -4,10 +4,12 @@
  * statistic would be computed from the kept channels only and hide the change.
  */
 import type { Model } from '@onnx-pruning/onnx';
-import { type SessionOptions, type TensorValues, withOutputs, withSession } from '@onnx-pruning/runtime';
+import { type TensorValues, withOutputs } from '@onnx-pruning/runtime';
+import { heldTogether, scaleOf } from './batches.ts';
 import { type Checkpoints, comparedPieces } from './checkpoints.ts';
 import { compareOutput, type OutputComparison } from './compare.ts';
 import type { PlannedRemoval } from './planned-removal.ts';
+import type { SessionPool } from './session-pool.ts';
 import type { Tolerance } from './tolerance.ts';
 
 /** @returns one comparison for each weight that the graph computes */
@@ -16,18 +18,31 @@ export async function checkComputedWeights(
   pruned: Model,
   { computed }: Checkpoints,
   feeds: TensorValues,
-  options: { readonly tolerance?: Tolerance; readonly session: SessionOptions },
+  options: { readonly tolerance?: Tolerance; readonly pool: SessionPool },
 ): Promise<OutputComparison[]> {
-  if (computed.length === 0) return [];
-  const run = (model: Model): Promise<TensorValues> =>
-    withSession(withOutputs(model, computed), options.session, (session) => session.run(feeds, computed));
-  const [right, asked] = [await run(planned.original), await run(pruned)];
-  return computed.flatMap((name) =>
-    comparedPieces(planned, name, right[name]!, asked[name]!).map(({ reference, candidate }) => {
-      const found = compareOutput(name, reference, candidate, options.tolerance);
-      return found.ok
-        ? found
-        : { ...found, reason: `a kept weight that the graph computes has changed: ${found.reason}` };
-    }),
-  );
+  const { pool, tolerance } = options;
+  const found: OutputComparison[] = [];
+  for (const names of heldTogether(computed, scaleOf(planned, feeds))) {
+    const original = await pool.get('computed by the original', () => withOutputs(planned.original, computed));
+    const right = await original.run(feeds, names);
+    const candidate = await pool.get('computed by the pruned', () => withOutputs(pruned, computed));
+    const asked = await candidate.run(feeds, names);
+    for (const name of names) found.push(...compareComputed(planned, name, right, asked, tolerance));
+  }
+  return found;
+}
+
+function compareComputed(
+  planned: PlannedRemoval,
+  name: string,
+  right: TensorValues,
+  asked: TensorValues,
+  tolerance: Tolerance | undefined,
+): OutputComparison[] {
+  return comparedPieces(planned, name, right[name]!, asked[name]!).map(({ reference, candidate }) => {
+    const found = compareOutput(name, reference, candidate, tolerance);
+    return found.ok
+      ? found
+      : { ...found, reason: `a kept weight that the graph computes has changed: ${found.reason}` };
+  });
 }

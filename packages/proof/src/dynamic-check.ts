@@ -1,32 +1,31 @@
 /**
  * The dynamic half of the proof: reference and pruned model run on the same inputs, and graph outputs and the values
  * around everything that was rewritten agree. It finds mistakes of the equations, which the comparison of files cannot
- * see. It says what the runs have not exercised, and calls nothing proven.
+ * see. It says what the runs have not exercised, and calls nothing proven. Large models are loaded one at a time, in
+ * turns: of the values of one, no more are held than fit into a bound, until the other has computed the same.
  */
 import { createHash } from 'node:crypto';
 import type { Model } from '@onnx-pruning/onnx';
 import {
-  createSession,
-  elementCount,
+  type ResourceLimits,
   type Session,
   SessionError,
-  type SessionOptions,
+  shortageOf,
   type TensorValue,
   type TensorValues,
   valueNumbers,
   withOutputs,
-  withSession,
 } from '@onnx-pruning/runtime';
+import { batchesOf, fetchesOf, type Part, type Scale, scaleOf } from './batches.ts';
 import { type Checkpoints, comparedPieces, isCompared } from './checkpoints.ts';
 import { compareOutput, type OutputComparison } from './compare.ts';
 import type { Draw } from './draws.ts';
 import { drawNoise } from './noise.ts';
 import type { PlannedRemoval } from './planned-removal.ts';
-import { perturbedFeeds, perturbedModel, roundingOf } from './rounding.ts';
+import { perturbedFeeds, perturbedModel, roundingOf, widened } from './rounding.ts';
+import type { SessionPool } from './session-pool.ts';
 import type { Tolerance } from './tolerance.ts';
 
-/** Bytes of intermediate values that are held at once. */
-const FETCH_BYTES = 2 ** 26;
 /** Models with perturbed weights that rounding is measured by. */
 const SAMPLES = 2;
 /**
@@ -52,8 +51,11 @@ export interface DynamicResult {
   /** What was seen of every value at each draw; feeds and noise included. */
   readonly seen: readonly ReadonlyMap<string, Seen>[];
   readonly draws: readonly Draw[];
-  readonly candidates: readonly TensorValues[];
+  /** Dimensions of the outputs of the pruned model at each draw. */
+  readonly outputDims: readonly ReadonlyMap<string, readonly number[]>[];
   readonly notes: readonly string[];
+  /** Differences that may be rounding, where there is no room to measure it. */
+  readonly doubts: readonly string[];
 }
 
 type BothFeeds = Awaited<ReturnType<typeof drawNoise>>;
@@ -67,112 +69,141 @@ export interface DynamicParts {
   /** Random draws of which the first that the model runs on is compared. */
   readonly optional: readonly Draw[];
   readonly tolerance?: Tolerance;
-  readonly session: SessionOptions;
+  readonly pool: SessionPool;
+  readonly limits: ResourceLimits;
+  /** Why the model does not run at these sizes with what there is, where that is known. */
+  readonly refusal: (feeds: TensorValues) => string | undefined;
   /** Values of random operators, which are inputs of both models here. */
   readonly noise: readonly string[];
 }
 
 /** @throws SessionError when a model does not load, or does not run at the sizes asked for */
 export async function checkRuns(parts: DynamicParts): Promise<DynamicResult> {
-  const { reference, pruned, checkpoints, session } = parts;
+  const { reference, pruned, checkpoints } = parts;
   const outputs = reference.graph.output.map(({ name = '' }) => name);
   const made = new Set(pruned.graph.node.flatMap((node) => node.output));
   const values = checkpoints.values.filter((name) => made.has(name) && !parts.noise.includes(name));
-  const names = [...new Set([...outputs, ...values])];
-  return withSession(withOutputs(reference, names), session, (right) => {
-    const fetched = names.filter((name) => made.has(name) || outputs.includes(name));
-    return withSession(withOutputs(pruned, fetched), session, async (asked) => {
-      const check = new DynamicCheck({ ...parts, checkpoints: { ...checkpoints, values } }, right, asked, outputs);
-      try {
-        return await check.run();
-      } finally {
-        await check.dispose();
-      }
-    });
-  });
+  return new DynamicCheck({ ...parts, checkpoints: { ...checkpoints, values } }, outputs).run();
+}
+
+/** A value that is further off than it may be, unless that is rounding. */
+interface Doubt {
+  readonly draw: number;
+  readonly name: string;
+  readonly right: TensorValue;
+  readonly asked: TensorValue;
+  /** How far samples with perturbed weights are off the reference. */
+  deviation?: TensorValue;
 }
 
 class DynamicCheck {
   readonly #parts: DynamicParts;
-  readonly #reference: Session;
-  readonly #candidate: Session;
   readonly #outputs: readonly string[];
+  /** What is fetched from every model: outputs first. */
+  readonly #names: readonly string[];
   readonly #worst = new Map<string, OutputComparison>();
-  readonly #samples = new Map<number, Session>();
+  readonly #doubts: string[] = [];
+  #feeds: readonly BothFeeds[] = [];
+  #scales: readonly Scale[] = [];
+  #seen: readonly Map<string, Seen>[] = [];
+  #outputDims: readonly Map<string, readonly number[]>[] = [];
 
-  constructor(parts: DynamicParts, reference: Session, candidate: Session, outputs: readonly string[]) {
+  constructor(parts: DynamicParts, outputs: readonly string[]) {
     this.#parts = parts;
-    this.#reference = reference;
-    this.#candidate = candidate;
     this.#outputs = outputs;
+    this.#names = [...new Set([...outputs, ...parts.checkpoints.values])];
   }
 
   async run(): Promise<DynamicResult> {
+    const { draws, feeds, notes } = await this.#prepare();
+    this.#feeds = feeds;
+    this.#seen = feeds.map(({ candidate }) => new Map(Object.entries(candidate).map(([name, v]) => [name, look(v)])));
+    this.#outputDims = feeds.map(() => new Map());
+    const inside = this.#names.slice(new Set(this.#outputs).size);
+    this.#scales = feeds.map(({ reference }) => scaleOf(this.#parts.planned, reference));
+    const parts = this.#scales.flatMap((scale, draw) =>
+      [[...new Set(this.#outputs)], ...fetchesOf(inside, scale)].map((names): Part => ({ draw, names, scale })),
+    );
+    for (const batch of batchesOf(parts.filter(({ names }) => names.length > 0))) await this.#compareBatch(batch);
+    const of = (isOutput: boolean) =>
+      this.#names.flatMap((name) => (this.#outputs.includes(name) === isOutput ? (this.#worst.get(name) ?? []) : []));
+    return {
+      outputs: of(true),
+      intermediates: of(false),
+      seen: this.#seen,
+      draws,
+      outputDims: this.#outputDims,
+      notes,
+      doubts: this.#doubts,
+    };
+  }
+
+  /** All draws that are compared, with noise where the model draws some. */
+  async #prepare(): Promise<{ draws: Draw[]; feeds: BothFeeds[]; notes: string[] }> {
     const draws: Draw[] = [...this.#parts.draws];
     const notes: string[] = [];
+    const feeds: BothFeeds[] = [];
+    for (const draw of draws) feeds.push(await this.#feedsOf(draw.feeds));
     for (const draw of this.#parts.optional) {
-      if (await this.#accepts(draw)) {
+      const accepted = await this.#accepted(draw);
+      if (typeof accepted === 'object') {
         draws.push(draw);
+        feeds.push(accepted);
         break;
       }
-      notes.push(`the model does not run on random values of ${showDims(draw.feeds)}: not compared there`);
+      notes.push(`the model ${accepted} random values of ${showDims(draw.feeds)}: not compared there`);
     }
-    const seen: Map<string, Seen>[] = [];
-    const candidates: TensorValues[] = [];
-    for (const draw of draws) {
-      const feeds = await this.#feedsOf(draw.feeds);
-      const found = new Map(Object.entries(feeds.candidate).map(([name, value]) => [name, look(value)]));
-      candidates.push(await this.#compare(feeds, found));
-      seen.push(found);
-    }
-    const of = (isOutput: boolean) =>
-      [...this.#worst].filter(([name]) => this.#outputs.includes(name) === isOutput).map(([, found]) => found);
-    return { outputs: of(true), intermediates: of(false), seen, draws, candidates, notes };
+    return { draws, feeds, notes };
   }
 
-  #feedsOf(feeds: TensorValues): ReturnType<typeof drawNoise> {
-    return drawNoise(this.#parts.planned, this.#parts.noise, feeds, this.#parts.session);
+  #feedsOf(feeds: TensorValues): Promise<BothFeeds> {
+    return drawNoise(this.#parts.planned, this.#parts.noise, feeds, this.#parts.pool);
   }
 
-  async #accepts({ feeds }: Draw): Promise<boolean> {
+  /** What the reference is fed, where it runs on the draw; else what it does. */
+  async #accepted({ feeds }: Draw): Promise<BothFeeds | string> {
+    if (this.#parts.refusal(feeds) !== undefined) return 'is not run on';
     try {
-      await this.#reference.run((await this.#feedsOf(feeds)).reference, this.#outputs);
-      return true;
+      const both = await this.#feedsOf(feeds);
+      await (await this.#reference()).run(both.reference, this.#outputs);
+      return both;
     } catch (error) {
-      if (error instanceof SessionError) return false;
+      if (error instanceof SessionError) return 'does not run on';
       throw error;
     }
   }
 
-  /** Compares every value on one draw, so many at a time; returns the candidate's outputs. */
-  async #compare(feeds: BothFeeds, seen: Map<string, Seen>): Promise<TensorValues> {
-    let rest = [...this.#parts.checkpoints.values].filter((name) => !this.#outputs.includes(name));
-    const outputs = await this.#compareSome(this.#outputs, feeds, seen);
-    const scale = scaleOf(this.#parts.planned, feeds.reference);
-    while (rest.length > 0) {
-      const some = rest.slice(0, fetchedAtOnce(rest, scale));
-      rest = rest.slice(some.length);
-      await this.#compareSome(some, feeds, seen);
-    }
-    return outputs;
+  #reference(): Promise<Session> {
+    return this.#parts.pool.get('reference', () => withOutputs(this.#parts.reference, this.#names));
   }
 
-  async #compareSome(names: readonly string[], feeds: BothFeeds, seen: Map<string, Seen>): Promise<TensorValues> {
-    if (names.length === 0) return {};
-    const [right, asked] = [
-      await this.#reference.run(feeds.reference, names),
-      await this.#candidate.run(feeds.candidate, names),
-    ];
-    const doubtful: string[] = [];
-    for (const name of names) {
-      seen.set(name, look(asked[name]!));
-      if (!this.#isAsked(name)) continue;
-      const found = this.#worstPiece(name, right[name]!, asked[name]!);
-      if (found.ok) this.#keep(found);
-      else doubtful.push(name);
+  /** Runs the reference on all parts, then the pruned model, and compares what both computed. */
+  async #compareBatch(batch: readonly Part[]): Promise<void> {
+    const reference = await this.#reference();
+    const right: TensorValues[] = [];
+    for (const { draw, names } of batch) right.push(await reference.run(this.#feeds[draw]!.reference, names));
+    const candidate = await this.#parts.pool.get('pruned', () => withOutputs(this.#parts.pruned, this.#names));
+    const doubts: Doubt[] = [];
+    for (const [i, part] of batch.entries()) {
+      const asked = await candidate.run(this.#feeds[part.draw]!.candidate, part.names);
+      doubts.push(...this.#comparePart(part, right[i]!, asked));
+      // What was compared is not held until the batch ends.
+      right[i] = {};
     }
-    if (doubtful.length > 0) await this.#judgeByRounding(doubtful, feeds.reference, right, asked);
-    return asked;
+    if (doubts.length > 0) await this.#judgeByRounding(doubts);
+  }
+
+  #comparePart({ draw, names }: Part, right: TensorValues, asked: TensorValues): Doubt[] {
+    return names.flatMap((name) => {
+      const [expected, found] = [right[name]!, asked[name]!];
+      this.#seen[draw]!.set(name, look(found));
+      if (this.#outputs.includes(name)) this.#outputDims[draw]!.set(name, found.dims);
+      if (!this.#isAsked(name)) return [];
+      const comparison = this.#worstPiece(name, expected, found);
+      if (!comparison.ok) return [{ draw, name, right: expected, asked: found }];
+      this.#keep(comparison);
+      return [];
+    });
   }
 
   #isAsked(name: string): boolean {
@@ -180,20 +211,15 @@ class DynamicCheck {
   }
 
   /** Measures what rounding does to these values of the reference, and compares once more. */
-  async #judgeByRounding(
-    names: readonly string[],
-    feeds: TensorValues,
-    right: TensorValues,
-    asked: TensorValues,
-  ): Promise<void> {
-    const samples: TensorValues[] = [];
-    let open = names;
+  async #judgeByRounding(doubts: readonly Doubt[]): Promise<void> {
+    let open = doubts;
     for (let seed = 1; seed <= MOST_SAMPLES && open.length > 0; seed++) {
-      samples.push(await this.#runSample(seed, feeds, names));
+      const shortage = seed === 1 ? await this.#sampleShortage() : undefined;
+      if (shortage !== undefined) return this.#leaveOpen(open, shortage);
+      await this.#runSample(seed, open);
       if (seed < SAMPLES) continue;
-      open = open.filter((name) => {
-        const seen = samples.map((sample) => sample[name]!);
-        const found = this.#worstPiece(name, right[name]!, asked[name]!, seen);
+      open = open.filter(({ name, right, asked, deviation }) => {
+        const found = this.#worstPiece(name, right, asked, deviation);
         const mayBeRounding = !found.ok && found.maxRel <= FAR * found.tolerance && seed < MOST_SAMPLES;
         if (!mayBeRounding) this.#keep(found);
         return mayBeRounding;
@@ -201,58 +227,53 @@ class DynamicCheck {
     }
   }
 
-  async #runSample(seed: number, feeds: TensorValues, names: readonly string[]): Promise<TensorValues> {
-    const session = await this.#sample(seed);
-    try {
-      return await session.run(perturbedFeeds(feeds, seed), names);
-    } finally {
-      // The further ones are rarely needed, and take as much memory as the first.
-      if (seed > SAMPLES) {
-        this.#samples.delete(seed);
-        await session.dispose();
-      }
+  /** Without a measure of rounding nobody can tell: neither that the value is right, nor that it is wrong. */
+  #leaveOpen(doubts: readonly Doubt[], shortage: string): void {
+    for (const { name, right, asked } of doubts) {
+      const { maxRel, tolerance, reason } = this.#worstPiece(name, right, asked);
+      const how = Number.isFinite(maxRel) ? `is off by ${maxRel.toExponential(1)}, above ${tolerance}` : `${reason}`;
+      this.#doubts.push(
+        `value '${name}' ${how}; whether that is rounding takes a copy of the model to measure: ${shortage}`,
+      );
     }
   }
 
-  /** A session of the reference with perturbed weights: made where the first doubt arises, and kept. */
-  async #sample(seed: number): Promise<Session> {
-    const { reference, session, checkpoints } = this.#parts;
-    const known = this.#samples.get(seed);
-    if (known) return known;
-    const names = [...new Set([...this.#outputs, ...checkpoints.values])];
-    const sample = await createSession(withOutputs(perturbedModel(reference, seed), names), session);
-    this.#samples.set(seed, sample);
-    return sample;
+  #sampleShortage(): Promise<string | undefined> {
+    return shortageOf(perturbedModel(this.#parts.reference, 1), this.#parts.limits);
   }
 
-  async dispose(): Promise<void> {
-    await Promise.all([...this.#samples.values()].map((sample) => sample.dispose()));
+  async #runSample(seed: number, open: readonly Doubt[]): Promise<void> {
+    const { pool, reference } = this.#parts;
+    const name = `sample ${seed}`;
+    const session = await pool.get(name, () => withOutputs(perturbedModel(reference, seed), this.#names));
+    for (const [draw, { reference: feeds }] of this.#feeds.entries()) {
+      const doubts = open.filter((doubt) => doubt.draw === draw);
+      if (doubts.length === 0) continue;
+      const perturbed = perturbedFeeds(feeds, seed);
+      const fetches = fetchesOf(
+        doubts.map((doubt) => doubt.name),
+        this.#scales[draw]!,
+      );
+      for (const names of fetches) {
+        const sample = await session.run(perturbed, names);
+        for (const doubt of doubts.filter((one) => names.includes(one.name) && hasRounding(one.right))) {
+          doubt.deviation = widened(doubt.deviation, doubt.right, sample[doubt.name]!);
+        }
+      }
+    }
+    // The further ones are rarely needed, and take as much memory as the first.
+    if (seed > SAMPLES) await pool.close(name);
   }
 
-  #worstPiece(
-    name: string,
-    right: TensorValue,
-    asked: TensorValue,
-    samples: readonly TensorValue[] = [],
-  ): OutputComparison {
+  #worstPiece(name: string, right: TensorValue, asked: TensorValue, deviation?: TensorValue): OutputComparison {
     const { planned, tolerance } = this.#parts;
     const piecesOf = (value: TensorValue) =>
       isCompared(planned, name)
         ? comparedPieces(planned, name, value, asked)
         : [{ reference: value, candidate: asked }];
-    const sampled = samples.map(piecesOf);
+    const deviations = deviation && piecesOf(deviation);
     const found = piecesOf(right).map(({ reference, candidate }, i) => {
-      const exact =
-        !ArrayBuffer.isView(reference.data) ||
-        reference.data instanceof BigInt64Array ||
-        reference.data instanceof BigUint64Array;
-      const rounding =
-        samples.length === 0 || exact
-          ? undefined
-          : roundingOf(
-              reference,
-              sampled.map((pieces) => pieces[i]!.reference),
-            );
+      const rounding = deviations && roundingOf(deviations[i]!.reference);
       return compareOutput(name, reference, candidate, tolerance, rounding);
     });
     return found.reduce((worst, one) => (isWorse(one, worst) ? one : worst));
@@ -265,6 +286,11 @@ class DynamicCheck {
   }
 }
 
+/** Text and 64-bit integers are compared exactly. */
+function hasRounding({ data }: TensorValue): boolean {
+  return ArrayBuffer.isView(data) && !(data instanceof BigInt64Array || data instanceof BigUint64Array);
+}
+
 const isWorse = (a: OutputComparison, b: OutputComparison): boolean => (a.ok === b.ok ? a.maxRel > b.maxRel : !a.ok);
 
 /** `x [2, 3, 192, 192]` */
@@ -272,15 +298,6 @@ export const showDims = (feeds: TensorValues): string =>
   Object.entries(feeds)
     .map(([name, { dims }]) => `${name} [${dims.join(', ')}]`)
     .join(', ');
-
-/** An estimate of the elements of each value on these feeds: sizes that only the run knows count as those of the inputs. */
-function scaleOf({ graph }: PlannedRemoval, feeds: TensorValues): (name: string) => number {
-  const largest = Math.max(1, ...Object.values(feeds).flatMap(({ dims }) => dims));
-  return (name) => {
-    const dims = graph.analysis.shapes.values.get(name)?.dims ?? [];
-    return elementCount(dims.map((size) => (typeof size === 'number' ? size : largest)));
-  };
-}
 
 function look(value: TensorValue): Seen {
   const { data } = value;
@@ -297,16 +314,4 @@ function look(value: TensorValue): Seen {
     if (numbers[i] !== 0) zero = false;
   }
   return { digest, dims, finite: finite || numbers.length === 0, zero };
-}
-
-/** How many of the next values fit into the bytes that are held at once; at least one. */
-function fetchedAtOnce(names: readonly string[], elements: (name: string) => number): number {
-  let bytes = 0;
-  let count = 0;
-  for (const name of names) {
-    bytes += 4 * elements(name);
-    if (bytes > FETCH_BYTES) break;
-    count++;
-  }
-  return Math.max(1, count);
 }

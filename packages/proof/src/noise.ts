@@ -4,9 +4,10 @@
  */
 import { constantTensors, GraphEditor, type Model, subgraphs } from '@onnx-pruning/onnx';
 import { drawsRandomNumbers } from '@onnx-pruning/ops';
-import { isCarried, type SessionOptions, type TensorValues, withOutputs, withSession } from '@onnx-pruning/runtime';
+import { isCarried, type TensorValues, withOutputs } from '@onnx-pruning/runtime';
 import { keptPart } from './checkpoints.ts';
 import { elemTypeOf, type PlannedRemoval } from './planned-removal.ts';
+import type { SessionPool } from './session-pool.ts';
 
 /** Values that random operators of the main graph make; and why noise elsewhere cannot be shared, where there is some. */
 export function noiseOf(model: Model): { readonly names: readonly string[]; readonly hidden: readonly string[] } {
@@ -46,13 +47,12 @@ export async function drawNoise(
   planned: PlannedRemoval,
   names: readonly string[],
   feeds: TensorValues,
-  options: SessionOptions,
+  pool: SessionPool,
 ): Promise<{ readonly reference: TensorValues; readonly candidate: TensorValues }> {
   if (names.length === 0) return { reference: feeds, candidate: feeds };
   const carried = names.filter((name) => isCarried(elemTypeOf(planned, name)));
-  const drawn = await withSession(withOutputs(planned.original, carried), options, (session) =>
-    session.run(feeds, carried),
-  );
+  const session = await pool.get('noise', () => withOutputs(planned.original, carried));
+  const drawn = await session.run(feeds, carried);
   const gathered = Object.entries(drawn).map(([name, value]) => [name, keptPart(planned, name, value)] as const);
   return { reference: { ...feeds, ...drawn }, candidate: { ...feeds, ...Object.fromEntries(gathered) } };
 }

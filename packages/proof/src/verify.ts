@@ -16,19 +16,28 @@ import {
 } from '@onnx-pruning/onnx';
 import type { Dim, OperatorRecord, ValueInfo } from '@onnx-pruning/ops';
 import type { Plan, PlanOptions } from '@onnx-pruning/pruning';
-import type { SessionOptions, TensorValues } from '@onnx-pruning/runtime';
-import { checkRunOptions } from '@onnx-pruning/runtime';
+import {
+  availableMemory,
+  checkRunOptions,
+  checkRunSizes,
+  type ResourceLimits,
+  SessionError,
+  type SessionOptions,
+  shortageOf,
+  type TensorValues,
+} from '@onnx-pruning/runtime';
 import { structureOf } from './changed-weights.ts';
 import { checkpointsOf } from './checkpoints.ts';
 import type { CompareOptions, Comparison, OutputComparison } from './compare.ts';
 import { checkComputedWeights } from './computed-weights.ts';
 import { type DrawOptions, drawsOf } from './draws.ts';
-import { checkRuns, type DynamicResult } from './dynamic-check.ts';
+import { checkRuns, type DynamicParts, type DynamicResult } from './dynamic-check.ts';
 import { unexercised } from './exercise.ts';
 import { checkFile } from './file-check.ts';
 import { noiseOf, withNoiseAsInput } from './noise.ts';
 import { type PlannedRemoval, plannedRemoval, withTypes } from './planned-removal.ts';
 import { referenceOf } from './reference-model.ts';
+import { SessionPool } from './session-pool.ts';
 import { TOLERANCE } from './tolerance.ts';
 import { checkWeights } from './weights.ts';
 
@@ -41,12 +50,18 @@ export type Verdict = 'holds' | 'differs' | 'inconclusive';
 export interface VerifyOptions extends SessionOptions, DrawOptions, CompareOptions, PlanOptions {
   /** Which halves of the proof run: both by default. With one alone the verdict says what that half sees. */
   readonly parts?: 'both' | 'file' | 'runs';
+  /**
+   * Bytes of memory that the runs may take; by default what the machine has left. Where the weights of a model alone, or a
+   * value whose size is known, take more, nothing is run and the verdict is inconclusive.
+   */
+  readonly memoryLimit?: number;
 }
 
-const VERIFY_OPTIONS: OptionKinds<CompareOptions & PlanOptions & Pick<VerifyOptions, 'parts'>> = {
+const VERIFY_OPTIONS: OptionKinds<CompareOptions & PlanOptions & Pick<VerifyOptions, 'parts' | 'memoryLimit'>> = {
   tolerance: TOLERANCE,
   customizedOperators: BUILD_OPTIONS.customizedOperators,
   parts: oneOf('both', 'file', 'runs'),
+  memoryLimit: kinds.count,
 };
 
 /** What the check found. */
@@ -75,6 +90,10 @@ export interface Verification extends Comparison {
  * Compares the pruned file with what the plan says it is, then runs the reference of the plan and the pruned model on
  * the same inputs and compares every output and the values around everything that was rewritten. The pruned model must
  * load, run, and give the shapes that inference promises.
+ *
+ * Large models are loaded one at a time, from their files where these can be loaded as they are, else from a temporary copy
+ * (`temporaryFolders`, `diskLimit`) that is removed again. Where memory or disk does not suffice, that is said before
+ * anything is run, and the verdict is inconclusive.
  * @returns what was found; `differs` beats `inconclusive` beats `holds`
  * @throws PlanError when the plan is not the original's; WeightError when the original's weights are not numbers;
  * SessionError when a model does not load or run
@@ -98,33 +117,88 @@ export async function verify(
   return summary({ ...found, ...(await runsOf(planned, structure.model, options)) });
 }
 
-async function runsOf(
-  removal: PlannedRemoval,
-  pruned: Model,
-  options: VerifyOptions,
-): Promise<Required<Pick<Findings, 'result' | 'idle'>>> {
+type RunFindings = Partial<Pick<Findings, 'result'>> & Required<Pick<Findings, 'idle'>>;
+
+async function runsOf(removal: PlannedRemoval, pruned: Model, options: VerifyOptions): Promise<RunFindings> {
   const { original, plan } = removal;
-  const { tolerance } = options;
-  const session = sessionOptions(options);
-  const planned = await withTypes(removal, session);
-  const checkpoints = checkpointsOf(planned);
-  const { names: noise, hidden } = noiseOf(original);
-  const reference = withNoiseAsInput(planned, referenceOf(planned), noise);
   const { draws, optional } = drawsOf(original, plan, drawOptions(options));
+  const limits = limitsOf(options);
+  const refusal = (feeds: TensorValues): string | undefined => tooLarge(original, feeds, limits, options);
+  const reason =
+    draws.map(({ feeds }) => refusal(feeds)).find((one) => one !== undefined) ??
+    (await shortageOfBoth(original, pruned, limits));
+  if (reason !== undefined) return { idle: [reason] };
+  const session = sessionOptions(options);
+  const pool = new SessionPool(session, limits.memoryLimit);
+  try {
+    const planned = await withTypes(removal, session);
+    return await checkBoth(planned, pruned, { draws, optional, pool, limits, refusal }, options);
+  } finally {
+    await pool.dispose();
+  }
+}
+
+type Runs = Pick<DynamicParts, 'draws' | 'optional' | 'pool' | 'limits' | 'refusal'>;
+
+async function checkBoth(
+  planned: PlannedRemoval,
+  pruned: Model,
+  runs: Runs,
+  options: VerifyOptions,
+): Promise<RunFindings> {
+  const { tolerance } = options;
+  const checkpoints = checkpointsOf(planned);
+  const { names: noise, hidden } = noiseOf(planned.original);
+  const reference = withNoiseAsInput(planned, referenceOf(planned), noise);
   const result = await checkRuns({
+    ...runs,
     planned,
     reference,
     pruned: withNoiseAsInput(planned, pruned, noise),
     checkpoints,
-    draws,
-    optional,
     tolerance,
-    session,
     noise,
   });
-  const computed = await checkComputedWeights(planned, pruned, checkpoints, draws[0]!.feeds, { tolerance, session });
+  const { pool, draws } = runs;
+  const computed = await checkComputedWeights(planned, pruned, checkpoints, draws[0]!.feeds, { tolerance, pool });
   const all = { ...kept(result, pruned, options), intermediates: [...result.intermediates, ...computed] };
-  return { result: all, idle: [...hidden, ...unexercised(checkpoints, result)] };
+  return { result: all, idle: [...hidden, ...unexercised(checkpoints, result), ...result.doubts] };
+}
+
+/** Memory is looked at once: later, it is what this check itself has taken. */
+function limitsOf({ memoryLimit = availableMemory(), temporaryFolders, diskLimit }: VerifyOptions): ResourceLimits {
+  return { memoryLimit, temporaryFolders, diskLimit };
+}
+
+/** Why the models are not run on these inputs: a value is known to be too large. */
+function tooLarge(
+  model: Model,
+  feeds: TensorValues,
+  { memoryLimit }: ResourceLimits,
+  { customizedOperators }: VerifyOptions,
+): string | undefined {
+  const dims = Object.fromEntries(Object.entries(feeds).map(([name, value]) => [name, value.dims]));
+  try {
+    checkRunSizes(model, dims, { memoryLimit, customizedOperators });
+    return undefined;
+  } catch (error) {
+    if (error instanceof SessionError) return error.message.replace(/\.$/, '');
+    throw error;
+  }
+}
+
+/** Why one of the models cannot be loaded. Zeros in place of removed channels make the original no larger. */
+async function shortageOfBoth(original: Model, pruned: Model, limits: ResourceLimits): Promise<string | undefined> {
+  for (const [name, model] of [
+    ['original', original],
+    ['pruned', pruned],
+  ] as const) {
+    const shortage = await shortageOf(model, limits);
+    if (shortage !== undefined) {
+      return `the ${name} model is not run: ${shortage}; check on a machine with more, or where the disk has room`;
+    }
+  }
+  return undefined;
 }
 
 /**
@@ -139,6 +213,8 @@ const sessionOptions = ({
   graphOptimization = 'disabled',
   memoryArena = false,
   cpuNodes,
+  temporaryFolders,
+  diskLimit,
   config,
 }: VerifyOptions): SessionOptions => ({
   executionProvider,
@@ -148,6 +224,8 @@ const sessionOptions = ({
   graphOptimization,
   memoryArena,
   cpuNodes,
+  temporaryFolders,
+  diskLimit,
   config,
 });
 
@@ -164,7 +242,7 @@ function kept(result: DynamicResult, pruned: Model, options: VerifyOptions): Dyn
   const outputs = result.outputs.map((output) => {
     for (const [i, { feeds }] of result.draws.entries()) {
       const promised = promisedShapes(pruned, feeds, options.customizedOperators).get(output.name)?.dims;
-      const broken = brokenPromise(promised, result.candidates[i]?.[output.name]?.dims ?? []);
+      const broken = brokenPromise(promised, result.outputDims[i]?.get(output.name) ?? []);
       if (broken) return { ...output, ok: false, reason: broken };
     }
     return output;
@@ -221,14 +299,18 @@ export function assertVerified(verification: Verification): void {
   const { verdict, reasons } = verification;
   if (verdict === 'holds') return;
   if (verdict === 'inconclusive') {
-    throw new InconclusiveError(
-      'INCONCLUSIVE',
-      'the check is inconclusive: what was run does not show that the pruned model is right',
-      {
-        actual: reasons.join('; '),
-        repair: 'Give real inputs, best several sets (--inputs, feeds), or accept it as it is (--allow-inconclusive).',
-      },
-    );
+    const accept = 'or accept it as it is (--allow-inconclusive)';
+    const [what, repair] =
+      verification.runs.length === 0
+        ? ['nothing was run', `Check it where more memory or disk is left, or on smaller inputs, ${accept}.`]
+        : [
+            'what was run does not show that the pruned model is right',
+            `Give real inputs, best several sets (--inputs, feeds), ${accept}.`,
+          ];
+    throw new InconclusiveError('INCONCLUSIVE', `the check is inconclusive: ${what}`, {
+      actual: reasons.join('; '),
+      repair,
+    });
   }
   const failed = verification.outputs.find((output) => !output.ok) ?? verification.intermediates.find((one) => !one.ok);
   if (!failed) {

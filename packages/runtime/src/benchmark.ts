@@ -8,6 +8,7 @@ import { deviceName } from './device.ts';
 import { type RandomInputOptions, randomFeeds } from './inputs.ts';
 import type { ModelSource } from './model-source.ts';
 import { checkRunOptions, MODEL_SOURCE } from './run-options.ts';
+import { checkedFeeds } from './run-sizes.ts';
 import { createSession, type Session } from './session.ts';
 import type { SessionOptions } from './session-options.ts';
 import { isSteady, pairedRatios, type Quartiles, quartiles, type Summary, summarize } from './stats.ts';
@@ -88,7 +89,7 @@ interface Contender {
  *
  * @param models the first is the one that the others are compared with
  * @throws ArgumentError for no models or no runs; FeedError, SessionError and ExecutionProviderError as `createSession`
- * and `randomInputs` do
+ * and `randomInputs` do; SessionError (`RUN_TOO_LARGE`) before a model is loaded of which a value is known to be too large
  */
 export async function benchmark(
   models: readonly BenchmarkModel[],
@@ -122,9 +123,10 @@ export async function benchmark(
 
 async function load(name: string, model: ModelSource, options: BenchmarkOptions): Promise<Contender> {
   const config = { 'session.force_spinning_stop': '1', ...options.config };
+  const known = checkedFeeds(model, options);
   const session = await createSession(model, { ...options, config });
   try {
-    return { name, session, feeds: options.feeds ?? randomFeeds(model, session, options) };
+    return { name, session, feeds: known ?? randomFeeds(model, session, options) };
   } catch (error) {
     await session.dispose();
     throw error;

@@ -10,7 +10,12 @@ export { ExecutionProviderError, FeedError, RuntimeError, SessionError } from '.
 export { fitsDims, showDims, type ValueInfo } from './feeds.ts';
 export type { GramMatrix, GramOptions } from './gram.ts';
 export type { DimOptions } from './input-dims.ts';
-export * from './inputs.ts';
+export {
+  modelInputs,
+  type RandomInputOptions,
+  randomFeeds,
+  randomInputs,
+} from './inputs.ts';
 export { runWithIntermediates, withOutputs } from './intermediates.ts';
 export { isRuntimeInstalled, RUNTIME_INSTALL_COMMAND } from './library.ts';
 export * from './memory.ts';
@@ -25,8 +30,10 @@ export {
   type ExecutionProvider,
   listExecutionProviders,
 } from './providers.ts';
+export { availableMemory, collectGarbage, type ResourceLimits, shortageOf } from './resources.ts';
 export * from './run-both.ts';
 export { checkRunOptions, MODEL_SOURCE } from './run-options.ts';
+export { checkRunSizes, type RunSizeOptions } from './run-sizes.ts';
 export { createSession, type Session, withSession } from './session.ts';
 export type { SessionOptions } from './session-options.ts';
 export * from './stats.ts';

@@ -104,8 +104,8 @@ function isDeclaration(model: Model | readonly ValueInfo[]): model is readonly V
   return Array.isArray(model);
 }
 
-/** Random values of more elements are not made: they would take gigabytes, and a damaged file may declare any size. */
-const MOST_ELEMENTS = 2 ** 28;
+/** internal: values of more elements are not made: they would take gigabytes, and a damaged file may declare any size. */
+export const MOST_ELEMENTS = 2 ** 28;
 
 function checkSize(name: string, dims: readonly number[]): void {
   const elements = elementCount(dims);

@@ -8,12 +8,13 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { checkArguments, discard, loadModel, Model, temporaryFolder } from '@onnx-pruning/onnx';
 import { messageOf, SessionError } from './errors.ts';
-import { type RandomInputOptions, randomInputs } from './inputs.ts';
+import type { RandomInputOptions } from './inputs.ts';
 import { onnxruntimeNodePath } from './library.ts';
 import { type ModelSource, prepareModel } from './model-source.ts';
 import { ortSessionOptions } from './ort.ts';
 import { missingProvider, providerError } from './providers.ts';
 import { checkRunOptions, MODEL_SOURCE } from './run-options.ts';
+import { checkedFeeds } from './run-sizes.ts';
 import type { SessionOptions } from './session-options.ts';
 import { elementCount, ortTypeOf, type TensorValues } from './values.ts';
 
@@ -62,7 +63,7 @@ export async function measureMemory(
   checkRunOptions('measureMemory', options);
   const missing = missingProvider(options.executionProvider ?? 'cpu');
   if (missing !== undefined) throw await providerError(options.executionProvider ?? 'cpu', missing);
-  const feeds = randomInputs(model instanceof Model ? model : await loadModel(model), options);
+  const feeds = checkedFeeds(model instanceof Model ? model : await loadModel(model), options)!;
   const prepared = await prepareModel(model, { asFile: true });
   const folder = await temporaryFolder();
   try {

@@ -3,17 +3,21 @@
  * avoided: the file that it is, bytes that refer to weights in files, or a temporary file. It must not change the model,
  * and leaves nothing behind once `dispose` was called.
  */
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import {
   discard,
+  encodedSize,
   encodeReferring,
   Model,
   type ReferringModel,
   SaveError,
   saveModel,
+  type TemporaryOptions,
   temporaryFolder,
+  temporaryRoom,
   unchangedFile,
 } from '@onnx-pruning/onnx';
+import type { SessionOptions } from './session-options.ts';
 
 /** A model in memory, the bytes of an ONNX file, or the path of one. */
 export type ModelSource = Model | Uint8Array | string;
@@ -33,7 +37,7 @@ export const LARGEST_IN_BYTES = 2 ** 26;
 /** Where onnxruntime looks for the external data of a model that it is given as bytes. */
 const DATA_FOLDER = 'session.model_external_initializers_file_folder_path';
 
-export interface PrepareOptions {
+export interface PrepareOptions extends Pick<SessionOptions, 'temporaryFolders' | 'diskLimit'> {
   /** Bytes above which a model goes through a temporary folder. */
   readonly largest?: number;
   /** Only a file will do. */
@@ -48,16 +52,47 @@ export async function prepareModel(model: ModelSource, options: PrepareOptions =
   if (!(model instanceof Model)) return ready(model);
   const path = unchangedFile(model);
   if (path !== undefined) return ready(path);
-  if (options.asFile === true) return temporaryFile(model);
+  if (options.asFile === true) return temporaryFile(model, options);
   const referring = encodeReferring(model);
   if (referring.size <= (options.largest ?? LARGEST_IN_BYTES)) return inBytes(referring);
   try {
-    return await temporaryFile(model);
+    return await temporaryFile(model, options);
   } catch (error) {
     // A second copy in memory is better than none on a full disk.
     if (error instanceof SaveError && referring.size <= LARGEST_MESSAGE) return inBytes(referring);
     throw error;
   }
+}
+
+/** What it surely takes to load a model into onnxruntime, in bytes. */
+export interface ModelNeeds {
+  readonly memory: number;
+  /** Of the temporary copy that it should go through; 0 where none is made. */
+  readonly disk: number;
+  /** What the folder with the most room for it has left. */
+  readonly room: number;
+  /** Whether the copy may be in memory instead. */
+  readonly fitsMessage: boolean;
+}
+
+/**
+ * internal: what `prepareModel` and a session will take at least for a copy of the model with other outputs: all weights, and
+ * the message where it is handed over in memory. onnxruntime takes more where it repacks weights, and for what a run
+ * computes. Nothing is encoded or written.
+ */
+export async function needsOf(model: Model, options: PrepareOptions = {}): Promise<ModelNeeds> {
+  const size = encodedSize(model);
+  const referring = encodeReferring(model).size;
+  const fitsMessage = referring <= LARGEST_MESSAGE;
+  const inBytes = size + referring;
+  if (referring <= (options.largest ?? LARGEST_IN_BYTES)) return { memory: inBytes, disk: 0, room: 0, fitsMessage };
+  const { bytes: room } = await temporaryRoom(temporaryOptions(model, options));
+  return { memory: room < size && fitsMessage ? inBytes : size, disk: size, room, fitsMessage };
+}
+
+function temporaryOptions(model: Model, { temporaryFolders = [], diskLimit }: PrepareOptions): TemporaryOptions {
+  const own = [model.path, ...model.dataFiles].flatMap((path) => (path === undefined ? [] : [dirname(path)]));
+  return { bytes: encodedSize(model), folders: [...temporaryFolders, ...own], diskLimit };
 }
 
 function inBytes({ folder, bytes }: ReferringModel): PreparedModel {
@@ -68,8 +103,8 @@ function ready(source: Uint8Array | string, config: Readonly<Record<string, stri
   return { source, config, dispose: async () => {} };
 }
 
-async function temporaryFile(model: Model): Promise<PreparedModel> {
-  const folder = await temporaryFolder();
+async function temporaryFile(model: Model, options: PrepareOptions): Promise<PreparedModel> {
+  const folder = await temporaryFolder(temporaryOptions(model, options));
   const dispose = async () => discard(folder);
   try {
     const source = join(folder, 'model.onnx');

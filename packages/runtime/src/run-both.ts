@@ -4,6 +4,7 @@
  */
 import { type RandomInputOptions, randomFeeds } from './inputs.ts';
 import type { ModelSource } from './model-source.ts';
+import { checkedFeeds } from './run-sizes.ts';
 import { withSession } from './session.ts';
 import type { SessionOptions } from './session-options.ts';
 import type { TensorValues } from './values.ts';
@@ -31,15 +32,21 @@ export async function runBoth(
   candidate: ModelSource,
   options: RunBothOptions = {},
 ): Promise<BothResults> {
+  const known = checkedFeeds(reference, options);
   const first = await withSession(reference, options, async (session) => {
-    const feeds = options.feeds ?? randomFeeds(reference, session, options);
+    const feeds = known ?? randomFeeds(reference, session, options);
     return { feeds, results: await session.run(feeds) };
   });
   const second = await withSession(candidate, options, (session) => session.run(first.feeds));
   return { feeds: first.feeds, reference: first.results, candidate: second };
 }
 
-/** Runs a model once, on random inputs unless `feeds` are given. */
+/**
+ * Runs a model once, on random inputs unless `feeds` are given.
+ *
+ * @throws SessionError (`RUN_TOO_LARGE`) before a model is loaded of which a value is known to be too large, and as `runBoth`
+ */
 export async function runModel(model: ModelSource, options: RunBothOptions = {}): Promise<TensorValues> {
-  return withSession(model, options, (session) => session.run(options.feeds ?? randomFeeds(model, session, options)));
+  const known = checkedFeeds(model, options);
+  return withSession(model, options, (session) => session.run(known ?? randomFeeds(model, session, options)));
 }

@@ -26,6 +26,8 @@ const SESSION_OPTIONS: OptionKinds<SessionOptions> = {
   graphOptimization: oneOf('disabled', 'basic', 'extended', 'all'),
   cpuNodes: oneOf('sizes', 'any'),
   memoryArena: kinds.boolean,
+  temporaryFolders: listOf(kinds.text),
+  diskLimit: kinds.count,
   config: recordOf(kinds.text),
 };
 

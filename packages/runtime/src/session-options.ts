@@ -26,6 +26,13 @@ export interface SessionOptions {
    * a model of which many values are fetched needs far less.
    */
   readonly memoryArena?: boolean;
+  /**
+   * Folders that temporary copies of large models may go into, besides the temporary files of the system and the folders of
+   * the model's own files. The first with room is taken.
+   */
+  readonly temporaryFolders?: readonly string[];
+  /** Most bytes that a temporary copy may take; by default what the disk has left. */
+  readonly diskLimit?: number;
   /** Further configuration entries of onnxruntime, such as `session.intra_op.allow_spinning`. */
   readonly config?: Readonly<Record<string, string>>;
 }

@@ -57,7 +57,7 @@ export async function createSession(model: ModelSource, options: SessionOptions 
   const provider = options.executionProvider ?? CPU;
   const missing = missingProvider(provider);
   if (missing !== undefined) throw await providerError(provider, missing);
-  const prepared = await prepareModel(model);
+  const prepared = await prepareModel(model, options);
   try {
     const opened =
       provider === CPU ? await openOnCpu(prepared, options) : await openOnDevice(prepared, options, provider);

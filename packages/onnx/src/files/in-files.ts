@@ -6,7 +6,7 @@ import { realpathSync } from 'node:fs';
 import { dirname, isAbsolute, relative, sep } from 'node:path';
 import { shallowCloneProto } from '../clone.ts';
 import { concatenate, encodeMessageChunks, totalLength } from '../codec.ts';
-import { type Content, StoredBytes } from '../content/stored-bytes.ts';
+import { type ByteSource, type Content, StoredBytes } from '../content/stored-bytes.ts';
 import { bitsPerElement } from '../data-type.ts';
 import { embedded, reference } from '../encode.ts';
 import type { Model } from '../model.ts';
@@ -86,8 +86,7 @@ export interface ReferringModel {
  */
 export function encodeReferring(model: Model): ReferringModel {
   const sources = sourcesOf(model).filter((source) => source.isInPlace());
-  const base = model.path ?? sources[0]?.path;
-  const folder = base === undefined ? undefined : dirname(realPath(base));
+  const folder = folderOfMost(model, sources);
   const locations = new Map<unknown, string>();
   for (const source of sources) {
     const location = folder === undefined ? undefined : locationIn(folder, realPath(source.path));
@@ -107,6 +106,26 @@ export function encodeReferring(model: Model): ReferringModel {
     bytes: () => concatenate(chunks),
     folder: referred.size > 0 ? folder : undefined,
   };
+}
+
+/** The folder in and below which most of what can be used in place lies: a runtime looks into one folder alone. */
+function folderOfMost(model: Model, sources: readonly SourceFile[]): string | undefined {
+  const bytes = new Map<ByteSource, number>(sources.map((source) => [source, 0]));
+  visitTensors(model.proto, (tensor, place) => {
+    if (place !== 'initializer' || !isUsable(tensor)) return;
+    const { source, length } = tensor.rawData;
+    const before = bytes.get(source);
+    if (before !== undefined) bytes.set(source, before + length);
+  });
+  const paths = [...bytes].map(([{ path }, length]) => ({ path: realPath(path), length }));
+  const own = model.path === undefined ? [] : [dirname(realPath(model.path))];
+  let [folder, most]: [string | undefined, number] = [undefined, 0];
+  for (const candidate of new Set([...own, ...paths.map(({ path }) => dirname(path))])) {
+    const inside = paths.filter(({ path }) => locationIn(candidate, path) !== undefined);
+    const sum = inside.reduce((total, { length }) => total + length, 0);
+    if (sum > most) [folder, most] = [candidate, sum];
+  }
+  return folder;
 }
 
 /** Whether a runtime that maps the file into memory finds whole elements there. */

@@ -8,12 +8,16 @@ import { mkdtemp } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { errorCode } from '../errors.ts';
+import { roomFor, type TemporaryOptions } from './room.ts';
 
 /** Whatever this process has not deleted yet. */
 const present = new Set<string>();
 
 /** Machines share folders, and number their processes alike. */
 const HOST = createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
+
+/** What the names of temporary folders begin with, wherever they lie. */
+const FOLDER_PREFIX = 'onnx-pruning-';
 
 const OWNED = /^(?<host>[0-9a-f]{8})-(?<pid>\d+)-[0-9a-f]{12}$/;
 
@@ -54,10 +58,14 @@ export function isTemporaryOf(path: string, temporary: string): boolean {
   return temporary.startsWith(join(dirname(path), `.${basename(path)}.`)) && temporary.endsWith('.tmp');
 }
 
-/** internal: a folder for files that only this process reads. */
-export async function temporaryFolder(): Promise<string> {
-  discardAbandonedFolders();
-  const folder = await mkdtemp(join(tmpdir(), `onnx-pruning-${ownedName()}-`));
+/**
+ * internal: a folder for files that only this process reads, where there is room for them.
+ * @throws SaveError (`TEMPORARY_NO_SPACE`) where no folder has so much room
+ */
+export async function temporaryFolder(options: TemporaryOptions = {}): Promise<string> {
+  discardAbandonedFolders(options.folders);
+  const place = await roomFor(options);
+  const folder = await mkdtemp(join(place, `${FOLDER_PREFIX}${ownedName()}-`));
   present.add(folder);
   return folder;
 }
@@ -84,9 +92,12 @@ export function discardTemporaries(): void {
   }
 }
 
-/** internal: deletes temporary folders that processes left behind which were killed. */
-export function discardAbandonedFolders(): void {
-  discardAbandoned(tmpdir(), 'onnx-pruning-', /-[^-]*$/);
+/**
+ * internal: deletes temporary folders that processes left behind which were killed.
+ * @param folders where to look besides the temporary files of the system
+ */
+export function discardAbandonedFolders(folders: readonly string[] = []): void {
+  for (const place of new Set([tmpdir(), ...folders])) discardAbandoned(place, FOLDER_PREFIX, /-[^-]*$/);
 }
 
 /**
