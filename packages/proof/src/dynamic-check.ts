@@ -4,7 +4,7 @@
  * see. It says what the runs have not exercised, and calls nothing proven.
  */
 import { createHash } from 'node:crypto';
-import type { Model } from '@onnx-pruning/onnx';
+import { greatest, type Model } from '@onnx-pruning/onnx';
 import {
   createSession,
   elementCount,
@@ -275,7 +275,7 @@ export const showDims = (feeds: TensorValues): string =>
 
 /** An estimate of the elements of each value on these feeds: sizes that only the run knows count as those of the inputs. */
 function scaleOf({ graph }: PlannedRemoval, feeds: TensorValues): (name: string) => number {
-  const largest = Math.max(1, ...Object.values(feeds).flatMap(({ dims }) => dims));
+  const largest = greatest([1, ...Object.values(feeds).flatMap(({ dims }) => dims)]);
   return (name) => {
     const dims = graph.analysis.shapes.values.get(name)?.dims ?? [];
     return elementCount(dims.map((size) => (typeof size === 'number' ? size : largest)));

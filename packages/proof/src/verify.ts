@@ -7,6 +7,7 @@
 import { BUILD_OPTIONS, inferShapes, registryWith } from '@onnx-pruning/depgraph';
 import {
   checkArguments,
+  greatest,
   type Kind,
   kinds,
   type Model,
@@ -187,7 +188,7 @@ function summary({ inFile, inexact, result, idle = [] }: Findings): Verification
     ok: verdict === 'holds',
     reasons: verdict === 'differs' ? differences : doubts,
     outputs,
-    tolerance: Math.max(0, ...compared.map((one) => one.tolerance)),
+    tolerance: greatest([0, ...compared.map((one) => one.tolerance)]),
     inexact,
     intermediates,
     runs: draws.map(({ feeds }) => Object.fromEntries(Object.entries(feeds).map(([name, { dims }]) => [name, dims]))),

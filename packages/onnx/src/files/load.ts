@@ -29,7 +29,8 @@ const LARGEST_FILE = 2 ** 31 - 1;
  * alone while the model is used: they may be replaced or deleted, also by saving over them, but not written to in place;
  * whoever then asks for weights gets a ModelFileError (`MODEL_FILE_CHANGED`).
  * @param source path of the file, or its bytes (as `parseModel`).
- * @throws ModelFileError when the file is missing, empty, truncated, not ONNX, or newer than this package reads.
+ * @throws ModelFileError when the file is missing, empty, truncated, not ONNX, newer than this package reads, or nested more deeply
+ * than protobuf allows.
  * @throws ExternalDataError when external data is missing, short or outside the model's folder.
  */
 export async function loadModel(source: string | Uint8Array, options: ParseOptions = {}): Promise<Model> {
