@@ -5,6 +5,7 @@
  */
 import { join } from 'node:path';
 import {
+  assertRegularFiles,
   discard,
   encodeReferring,
   Model,
@@ -43,8 +44,12 @@ export interface PrepareOptions {
 /** Protobuf cannot hold more. */
 const LARGEST_MESSAGE = 2 ** 31 - 1;
 
-/** @throws SaveError when the model needs a temporary file and the temporary folder cannot hold it */
+/**
+ * @throws ModelFileError or ExternalDataError for the path of something else than regular files, or of nothing; SaveError
+ * when the model needs a temporary file and the temporary folder cannot hold it
+ */
 export async function prepareModel(model: ModelSource, options: PrepareOptions = {}): Promise<PreparedModel> {
+  if (typeof model === 'string') assertRegularFiles(model);
   if (!(model instanceof Model)) return ready(model);
   const path = unchangedFile(model);
   if (path !== undefined) return ready(path);

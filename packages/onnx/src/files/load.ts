@@ -64,14 +64,29 @@ async function readWhole(path: string): Promise<Uint8Array> {
   try {
     const stats = await file.stat();
     if (stats.isFile() || stats.isDirectory()) return await file.readFile();
-    throw new ModelFileError('MODEL_NOT_A_FILE', 'Models are read from regular files only', {
-      path,
-      actual: 'a pipe or a device',
-      repair: 'Write the model into a file first.',
-    });
+    throw notAModelFile(path);
   } finally {
     await file.close();
   }
+}
+
+/** internal: what is said of a path that leads to no regular file. */
+export function notAModelFile(path: string): ModelFileError {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return folderError(path);
+  return new ModelFileError('MODEL_NOT_A_FILE', 'Models are read from regular files only', {
+    path,
+    actual: 'a pipe or a device',
+    repair: 'Write the model into a file first.',
+  });
+}
+
+function folderError(path: string, cause?: unknown): ModelFileError {
+  return new ModelFileError(
+    'MODEL_IS_FOLDER',
+    'The model must be a file',
+    { path, actual: 'a folder', repair: 'Give the path of the .onnx file in it.' },
+    cause === undefined ? undefined : { cause },
+  );
 }
 
 /** The file without its weights, or undefined where it is no well-formed message. */
@@ -101,8 +116,8 @@ function attachFrom(folder: string | undefined): AttachExternalData | undefined 
   return folder === undefined ? undefined : (tensors) => attachExternalData(tensors, folder);
 }
 
-/** What Node says of a file that cannot be read, for people. */
-function unreadable(path: string, cause: unknown): unknown {
+/** internal: what Node says of a file that cannot be read, for people. */
+export function unreadable(path: string, cause: unknown): unknown {
   const code = errorCode(cause);
   if (code === undefined) return cause;
   switch (code) {
@@ -115,12 +130,7 @@ function unreadable(path: string, cause: unknown): unknown {
         { cause },
       );
     case 'EISDIR':
-      return new ModelFileError(
-        'MODEL_IS_FOLDER',
-        'The model must be a file',
-        { path, actual: 'a folder', repair: 'Give the path of the .onnx file in it.' },
-        { cause },
-      );
+      return folderError(path, cause);
     default:
       return new ModelFileError('MODEL_UNREADABLE', `The file cannot be read (${code})`, { path }, { cause });
   }
