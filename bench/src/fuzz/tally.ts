@@ -19,12 +19,14 @@ export interface Tally {
   /** Typed errors by stage and code. */
   readonly refused: Record<string, number>;
   readonly defects: Defect[];
+  /** Cases whose process was lost, or over a limit, when they were tried first; see `runCampaign`. */
+  triedTwice: number;
   slowestMilliseconds: number;
   peakBytes: number;
 }
 
 export function emptyTally(): Tally {
-  return { cases: 0, success: 0, refused: {}, defects: [], slowestMilliseconds: 0, peakBytes: 0 };
+  return { cases: 0, success: 0, refused: {}, defects: [], triedTwice: 0, slowestMilliseconds: 0, peakBytes: 0 };
 }
 
 /** Counts one case; one whose process was lost has no reply. */
@@ -51,6 +53,8 @@ export function merged(a: Tally, b: Tally): Tally {
     success: a.success + b.success,
     refused,
     defects: [...a.defects, ...b.defects],
+    // A campaign that was begun before these were counted has none.
+    triedTwice: (a.triedTwice ?? 0) + b.triedTwice,
     slowestMilliseconds: Math.max(a.slowestMilliseconds, b.slowestMilliseconds),
     peakBytes: Math.max(a.peakBytes, b.peakBytes),
   };
@@ -71,6 +75,7 @@ export function summary(tally: Tally): string {
     ['taken or written although the check refuses it', countOf(tally, 'unsound')],
     ['over the time limit', countOf(tally, 'time')],
     ['over the memory limit', countOf(tally, 'memory')],
+    ['tried twice, because of a limit', tally.triedTwice],
     ['slowest, milliseconds', Math.round(tally.slowestMilliseconds)],
     ['largest process, megabytes', Math.round(tally.peakBytes / 1e6)],
   ];

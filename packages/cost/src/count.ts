@@ -18,6 +18,7 @@ import {
 } from '@onnx-pruning/depgraph';
 import {
   checkArguments,
+  checkNesting,
   checkOptions,
   DataType,
   kinds,
@@ -82,13 +83,15 @@ const FLOATS: ReadonlySet<number> = new Set([DataType.FLOAT, DataType.DOUBLE, Da
 
 /**
  * Counts what one inference costs and what the model stores.
- * @throws ShapeError where a size is symbolic and not given; CountError for a convention that does not exist
+ * @throws ShapeError where a size is symbolic and not given; CountError for a convention that does not exist;
+ * InvalidModelError when graphs or types are nested more deeply than a file can hold
  */
 export function countOpsAndParams(model: Model, options: CountOptions & { readonly layerWise: true }): LayerWiseCount;
 export function countOpsAndParams(model: Model, options?: CountOptions): ModelCount;
 export function countOpsAndParams(model: Model, options: CountOptions = {}): ModelCount | LayerWiseCount {
   checkArguments('countOpsAndParams', { model: [model, kinds.model] });
   checkOptions('countOpsAndParams', options, COUNT_OPTIONS);
+  checkNesting('ModelProto', model.proto);
   const { convention = 'conv-linear', layerWise = false } = options;
   if (!CONVENTIONS.includes(convention)) throw unknownConvention(convention);
   const layers = countNodes(model, concreteShapes(model, options), convention);

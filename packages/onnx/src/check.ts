@@ -8,6 +8,7 @@ import { checkTensor } from './check-tensor.ts';
 import { type ErrorDetails, InvalidModelError } from './errors.ts';
 import { toNumber } from './int64.ts';
 import { canonicalDomain, type Model } from './model.ts';
+import { checkNesting } from './nesting.ts';
 import type { FunctionProto, OperatorSetIdProto } from './proto.ts';
 import { visitTensors } from './walk.ts';
 
@@ -18,10 +19,12 @@ const FIRST_IR_WITH_OPSETS = 3;
  * Checks the main graph with its subgraphs, the model's functions, and every tensor. Training graphs are not checked.
  * A subgraph may reuse a name of an outer graph, as onnxruntime allows.
  * @throws InvalidModelError for the first rule that is broken: no graph, output or opset import; a name defined twice or
- * not at all; a cycle; nodes out of order; a tensor whose content does not fit its dims.
+ * not at all; a cycle; nodes out of order; a tensor whose content does not fit its dims; graphs or types nested more deeply
+ * than a file can hold.
  */
 export function checkModel(model: Model): void {
   checkArguments('checkModel', { model: [model, kinds.model] });
+  checkNesting('ModelProto', model.proto);
   const fail = failer(model.path);
   checkOpsetImports(model, fail);
   const graph = model.graph;

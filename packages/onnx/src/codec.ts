@@ -8,6 +8,7 @@ import protobuf from 'protobufjs/light.js';
 import { ChunkWriter, type TensorStore } from './chunk-writer.ts';
 import { asArray } from './content/bytes.ts';
 import { type Content, StoredBytes } from './content/stored-bytes.ts';
+import { checkNesting, isDepthError } from './nesting.ts';
 import type * as proto from './proto.ts';
 import { type FieldSpec, SCHEMA } from './schema.ts';
 import { TextReader } from './text-reader.ts';
@@ -121,6 +122,7 @@ export function decodeMessage<K extends keyof MessageTypes>(
  * Encodes one message as a list of chunks; concatenated they are its bytes. Large byte fields are not copied, and
  * content that lies in a file is not read.
  * @param store gives the form in which each tensor, at any depth, is written; it must not change its argument.
+ * @throws InvalidModelError for messages that are nested more deeply than they could be read
  */
 export function encodeMessageChunks<K extends keyof MessageTypes>(
   message: K,
@@ -128,7 +130,12 @@ export function encodeMessageChunks<K extends keyof MessageTypes>(
   store?: TensorStore,
 ): Content[] {
   const writer = new ChunkWriter(undefined, store);
-  typeOf(message).encode(value, writer);
+  try {
+    typeOf(message).encode(value, writer);
+  } catch (error) {
+    if (isDepthError(error)) checkNesting(message, value);
+    throw error;
+  }
   return writer.chunks();
 }
 

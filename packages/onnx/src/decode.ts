@@ -1,10 +1,11 @@
 /** Bytes to models. Says clearly what is wrong with bytes that are no model; does not check the graph. It must not open files. */
 import { decodeMessage } from './codec.ts';
 import type { StoredBytes } from './content/stored-bytes.ts';
-import { type Diagnosis, foreignFormat, unreadableBytes } from './diagnose.ts';
+import { type Diagnosis, foreignFormat, nestedTooDeeply, unreadableBytes } from './diagnose.ts';
 import { ExternalDataError, errorCode, ModelFileError } from './errors.ts';
 import { toNumber } from './int64.ts';
 import { Model } from './model.ts';
+import { isDepthError } from './nesting.ts';
 import type { GraphProto, ModelProto, TensorProto } from './proto.ts';
 import { isExternal } from './tensor.ts';
 import { NEWEST_IR_VERSION, NEWEST_OPSET } from './versions.ts';
@@ -62,7 +63,7 @@ function decodeBytes({ bytes, stored }: Encoded, path: string | undefined): Mode
   try {
     proto = decodeMessage('ModelProto', bytes, stored);
   } catch (cause) {
-    throw fileError(isTextError(cause) ? NOT_UTF8 : unreadableBytes(bytes), path, cause);
+    throw fileError(diagnose(bytes, cause), path, cause);
   }
   if (proto.irVersion === undefined && proto.graph === undefined) throw fileError(unreadableBytes(bytes), path);
   if (proto.graph !== undefined) return proto;
@@ -78,11 +79,21 @@ const NOT_UTF8: Diagnosis = {
   repair: 'Export the model again; ONNX allows UTF-8 only.',
 };
 
+function diagnose(bytes: Uint8Array, cause: unknown): Diagnosis {
+  if (isTextError(cause)) return NOT_UTF8;
+  return isDepthError(cause) ? nestedTooDeeply(bytes) : unreadableBytes(bytes);
+}
+
 const isTextError = (cause: unknown): boolean => errorCode(cause) === 'ERR_ENCODING_INVALID_ENCODED_DATA';
 
 function fileError(diagnosis: Diagnosis, path: string | undefined, cause?: unknown): ModelFileError {
-  const { code, what, actual, repair } = diagnosis;
-  const details = { ...(path !== undefined && { path }), ...(actual !== undefined && { actual }), repair };
+  const { code, what, expected, actual, repair } = diagnosis;
+  const details = {
+    ...(path !== undefined && { path }),
+    ...(expected !== undefined && { expected }),
+    ...(actual !== undefined && { actual }),
+    repair,
+  };
   return new ModelFileError(code, what, details, cause === undefined ? undefined : { cause });
 }
 

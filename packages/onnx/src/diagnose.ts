@@ -1,10 +1,12 @@
 /** Says what bytes are that could not be read as an ONNX model, so that the error can say what to do. */
+import { ALLOWED_NESTING, DEEPEST_MESSAGE, NESTING_REPAIR } from './nesting.ts';
 import { SCHEMA } from './schema.ts';
 
 /** What was found instead of a model; `code` is an error code. */
 export interface Diagnosis {
   readonly code: string;
   readonly what: string;
+  readonly expected?: string;
   readonly actual?: string;
   readonly repair: string;
 }
@@ -117,6 +119,62 @@ function walkFields(bytes: Uint8Array): 'cut' | 'complete' | 'foreign' {
   }
   return at > bytes.length ? 'cut' : 'complete';
 }
+
+/** What to say of a model whose messages lie in one another more deeply than the decoder follows them. */
+export function nestedTooDeeply(bytes: Uint8Array): Diagnosis {
+  const depth = depthOf(bytes);
+  return {
+    code: 'NESTED_TOO_DEEPLY',
+    what: 'The model is nested too deeply',
+    expected: ALLOWED_NESTING,
+    // Deeper still are fields that this version does not know.
+    actual: depth > DEEPEST_MESSAGE ? `${depth}` : 'more',
+    repair: NESTING_REPAIR,
+  };
+}
+
+/** The greatest depth of known messages in a ModelProto; as far as they can be followed, where they are damaged. */
+function depthOf(bytes: Uint8Array): number {
+  const around: { readonly message: string; readonly end: number }[] = [{ message: 'ModelProto', end: bytes.length }];
+  let [at, deepest] = [0, 0];
+  for (let top = around.at(-1); top !== undefined; top = around.at(-1)) {
+    const field = at < top.end ? fieldAt(bytes, at, top.message) : undefined;
+    if (field === undefined) at = around.pop()!.end;
+    else if (field.message === undefined) at = field.end;
+    else {
+      at = field.start;
+      deepest = Math.max(deepest, around.push({ message: field.message, end: field.end }) - 1);
+    }
+  }
+  return deepest;
+}
+
+interface WireField {
+  /** Where its value begins, behind the length that it may have. */
+  readonly start: number;
+  readonly end: number;
+  /** The message that it holds, if it holds one. */
+  readonly message: string | undefined;
+}
+
+/** The field of a message that begins at a position; undefined where there is no whole one. */
+function fieldAt(bytes: Uint8Array, at: number, around: string): WireField | undefined {
+  const tag = varint(bytes, at);
+  if (tag === undefined) return undefined;
+  const wireType = tag.value % 8;
+  const fixed = FIXED_WIDTHS[wireType];
+  if (fixed !== undefined) return { start: tag.end, end: tag.end + fixed, message: undefined };
+  const value = varint(bytes, tag.end);
+  if (value === undefined || (wireType !== 0 && wireType !== 2)) return undefined;
+  if (wireType === 0) return { start: tag.end, end: value.end, message: undefined };
+  const id = Math.floor(tag.value / 8);
+  const type = Object.values(SCHEMA[around] ?? {}).find(([number]) => number === id)?.[1];
+  const message = type !== undefined && type in SCHEMA ? type : undefined;
+  return { start: value.end, end: value.end + value.value, message };
+}
+
+/** Bytes of the wire types of numbers of one width. */
+const FIXED_WIDTHS: Readonly<Record<number, number>> = { 1: 8, 5: 4 };
 
 function varint(bytes: Uint8Array, at: number): { value: number; end: number } | undefined {
   let value = 0;

@@ -30,7 +30,7 @@ export interface EncodedModel {
 
 /**
  * The model as one ONNX file in memory, external data included in it.
- * @throws SaveError when it is larger than 2 GiB.
+ * @throws SaveError when it is larger than 2 GiB; InvalidModelError when it is nested more deeply than it could be read.
  */
 export function encodeModel(model: Model): Uint8Array {
   checkArguments('encodeModel', { model: [model, kinds.model] });

@@ -11,6 +11,7 @@ import { forEachPiece } from './content/stored-bytes.ts';
 import { DataType } from './data-type.ts';
 import { toBigInt } from './int64.ts';
 import { canonicalDomain } from './model.ts';
+import { checkNesting } from './nesting.ts';
 import type {
   AttributeProto,
   FunctionProto,
@@ -30,10 +31,12 @@ export type FingerprintedModel = Pick<ModelProto, 'opsetImport' | 'functions' | 
 
 /**
  * SHA-256 over graph and weights, as `sha256:` and 64 hexadecimal digits. Reads every tensor once.
- * @throws TensorError when the content of a tensor is in a file that was not loaded
+ * @throws TensorError when the content of a tensor is in a file that was not loaded; InvalidModelError when graphs or
+ * types are nested more deeply than a file can hold
  */
 export function fingerprint(model: FingerprintedModel): string {
   checkArguments('fingerprint', { model: [model, kinds.modelMessage] });
+  checkNesting('ModelProto', model);
   const hasher = new ModelHasher(sha256());
   hasher.model(model);
   return `sha256:${hasher.hex()}`;

@@ -33,12 +33,14 @@ export type { GraphEditorOptions, InsertedNodeOptions, ReplaceUsesOptions } from
 export { encodedSize, encodeModel } from './encode.ts';
 export * from './errors.ts';
 export { extractModel } from './extract.ts';
+export { greatest, least } from './extremes.ts';
 export { ambiguousLayer, listNames, unknownLayer } from './find-layer.ts';
 export { type FingerprintedModel, fingerprint, tensorFingerprint } from './fingerprint.ts';
 export * from './int64.ts';
 export { nearestNames } from './layer-names.ts';
 export * from './make-tensor.ts';
 export * from './model.ts';
+export { checkNesting } from './nesting.ts';
 export { howNameFits, isPattern, type NodeMatch, NodeNames } from './node-names.ts';
 export { NumberBlocks } from './number-blocks.ts';
 export * from './print.ts';

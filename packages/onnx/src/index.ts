@@ -1,7 +1,8 @@
 /** The public API of @onnx-pruning/onnx: what works in memory, and what opens files. */
 export { encodeReferring, type ReferringModel, unchangedFile } from './files/in-files.ts';
-export * from './files/load.ts';
+export { loadModel, type ParseOptions, parseModel } from './files/load.ts';
 export { bytesInMemory, moveContentToFile } from './files/move-content.ts';
+export { assertRegularFiles } from './files/readable.ts';
 export { type Room, type TemporaryOptions, temporaryRoom } from './files/room.ts';
 export * from './files/save.ts';
 export { discard, discardAbandonedFolders, discardTemporaries, temporaryFolder } from './files/temporaries.ts';

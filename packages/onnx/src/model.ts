@@ -5,6 +5,7 @@ import { InvalidModelError } from './errors.ts';
 import { findLayer } from './find-layer.ts';
 import { toNumber } from './int64.ts';
 import { layerNames } from './layer-names.ts';
+import { checkNesting } from './nesting.ts';
 import type { GraphProto, ModelProto, NodeProto } from './proto.ts';
 
 /** A node under the name by which users address it. */
@@ -66,6 +67,7 @@ export class Model {
 
   /** A model that can be changed without changing this one. Tensor bytes are shared: replace them, do not write to them. */
   clone(): Model {
+    checkNesting('ModelProto', this.proto);
     return new Model(cloneProto(this.proto), this.path, this.dataFiles);
   }
 }

@@ -7,6 +7,7 @@ import { attributeType } from './attributes.ts';
 import { AttributeType, DataType, dataTypeName } from './data-type.ts';
 import { toBigInt, toNumber } from './int64.ts';
 import { Model } from './model.ts';
+import { checkNesting } from './nesting.ts';
 import type { AttributeProto, FunctionProto, GraphProto, NodeProto, TensorProto, ValueInfoProto } from './proto.ts';
 import { sha256 } from './sha256.ts';
 import { forEachTensorBytes, isExternal, tensorDims, tensorSize } from './tensor.ts';
@@ -45,10 +46,13 @@ const HASH_LENGTH = 8;
  *     }
  *
  * An initializer is written at each use, with its type; attributes are in alphabetical order; `_` is an absent input.
+ * @throws InvalidModelError when graphs are nested more deeply than a file can hold
  */
 export function printModel(model: Model | GraphProto, options: PrintOptions = {}): string {
   checkArguments('printModel', { model: [model, anyOf(kinds.model, kinds.graph)] });
   checkOptions('printModel', options, PRINT_OPTIONS);
+  if (model instanceof Model) checkNesting('ModelProto', model.proto);
+  else checkNesting('GraphProto', model);
   if (!(model instanceof Model)) return printGraph(model, { options, tensors: new Map(), indent: '' });
   const header = `ir ${toNumber(model.proto.irVersion)}, ${opsets(model)}`;
   const functions = model.proto.functions.map((f) => printFunction(f, options));

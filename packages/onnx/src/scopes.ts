@@ -3,6 +3,7 @@
  * alone does not say which value is meant: a name and the scope that defines it do.
  */
 import { checkArgument, kinds } from './arguments.ts';
+import { bodyDepth } from './nesting.ts';
 import type { GraphProto, ModelProto, NodeProto } from './proto.ts';
 import { definedNames, subgraphs } from './walk.ts';
 
@@ -26,17 +27,23 @@ export class GraphScope {
    * its name and this scope. The names of a graph are read once, when they are first asked for.
    */
   resolve(name: string): GraphScope | undefined {
-    this.#names ??= new Set(definedNames(this.graph));
-    return this.#names.has(name) ? this : this.outer?.resolve(name);
+    for (let scope: GraphScope | undefined = this; scope !== undefined; scope = scope.outer) {
+      scope.#names ??= new Set(definedNames(scope.graph));
+      if (scope.#names.has(name)) return scope;
+    }
+    return undefined;
   }
 }
 
 /** Visits a graph and everything nested in it, outer graphs before their bodies. */
-export function* nestedScopes(graph: GraphProto, outer?: GraphScope, owner?: NodeProto): Generator<GraphScope> {
-  const scope = new GraphScope(graph, outer, owner);
+export function nestedScopes(graph: GraphProto, outer?: GraphScope): Generator<GraphScope> {
+  return scopesFrom(new GraphScope(graph, outer), 0);
+}
+
+function* scopesFrom(scope: GraphScope, depth: number): Generator<GraphScope> {
   yield scope;
-  for (const node of graph.node) {
-    for (const body of subgraphs(node)) yield* nestedScopes(body, scope, node);
+  for (const node of scope.graph.node) {
+    for (const body of subgraphs(node)) yield* scopesFrom(new GraphScope(body, scope, node), bodyDepth(depth));
   }
 }
 

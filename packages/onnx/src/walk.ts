@@ -1,5 +1,6 @@
 /** Visits parts of a model wherever they are nested: subgraphs in attributes, functions, training graphs. */
 import { checkArgument, kinds } from './arguments.ts';
+import { bodyDepth } from './nesting.ts';
 import type { AttributeProto, GraphProto, ModelProto, NodeProto, SparseTensorProto, TensorProto } from './proto.ts';
 
 /** Graphs directly in the attributes of a node (bodies of If, Loop, Scan). */
@@ -21,15 +22,24 @@ export function definedNames(graph: GraphProto): string[] {
 
 /** Values that a node uses: its inputs, and what its bodies take from the graphs around them. */
 export function usedNames(node: NodeProto): string[] {
+  return usedAt(node, 0);
+}
+
+function usedAt(node: NodeProto, depth: number): string[] {
   const bodies = node.attribute.length === 0 ? [] : subgraphs(node);
-  return bodies.length === 0 ? node.input : [...node.input, ...bodies.flatMap(outerReferences)];
+  if (bodies.length === 0) return node.input;
+  return [...node.input, ...bodies.flatMap((body) => referencesAt(body, bodyDepth(depth)))];
 }
 
 /** Values that a graph uses, at any depth, and does not define itself. */
 export function outerReferences(graph: GraphProto): string[] {
   checkArgument('outerReferences', 'graph', graph, kinds.graph);
+  return referencesAt(graph, 0);
+}
+
+function referencesAt(graph: GraphProto, depth: number): string[] {
   const own = new Set(definedNames(graph));
-  const used = [...graph.node.flatMap(usedNames), ...graph.output.map((value) => value.name ?? '')];
+  const used = [...graph.node.flatMap((node) => usedAt(node, depth)), ...graph.output.map((value) => value.name ?? '')];
   return used.filter((name) => name !== '' && !own.has(name));
 }
 
@@ -40,30 +50,31 @@ type Visit = (tensor: TensorProto, place: TensorPlace) => void;
 /** Calls `visit` for every tensor of the model, at any depth, in file order. */
 export function visitTensors(model: ModelProto, visit: Visit): void {
   checkArgument('visitTensors', 'model', model, kinds.modelMessage);
-  if (model.graph !== undefined) visitGraph(model.graph, visit);
+  if (model.graph !== undefined) visitGraph(model.graph, visit, 1);
   for (const training of model.trainingInfo) {
-    if (training.initialization !== undefined) visitGraph(training.initialization, visit);
-    if (training.algorithm !== undefined) visitGraph(training.algorithm, visit);
+    if (training.initialization !== undefined) visitGraph(training.initialization, visit, 2);
+    if (training.algorithm !== undefined) visitGraph(training.algorithm, visit, 2);
   }
   for (const f of model.functions) {
-    for (const node of f.node) visitAttributes(node.attribute, visit);
-    visitAttributes(f.attributeProto ?? [], visit);
+    for (const node of f.node) visitAttributes(node.attribute, visit, 1);
+    visitAttributes(f.attributeProto ?? [], visit, 1);
   }
 }
 
-function visitGraph(graph: GraphProto, visit: Visit): void {
-  for (const node of graph.node) visitAttributes(node.attribute, visit);
+function visitGraph(graph: GraphProto, visit: Visit, depth: number): void {
+  for (const node of graph.node) visitAttributes(node.attribute, visit, depth);
   for (const tensor of graph.initializer) visit(tensor, 'initializer');
   for (const sparse of graph.sparseInitializer) visitSparse(sparse, visit);
 }
 
-function visitAttributes(attributes: readonly AttributeProto[], visit: Visit): void {
+/** @param depth of the graph or function that holds them */
+function visitAttributes(attributes: readonly AttributeProto[], visit: Visit, depth: number): void {
   for (const a of attributes) {
     if (a.t !== undefined) visit(a.t, 'other');
-    if (a.g !== undefined) visitGraph(a.g, visit);
+    if (a.g !== undefined) visitGraph(a.g, visit, bodyDepth(depth));
     if (a.sparseTensor !== undefined) visitSparse(a.sparseTensor, visit);
     for (const tensor of a.tensors ?? []) visit(tensor, 'other');
-    for (const graph of a.graphs ?? []) visitGraph(graph, visit);
+    for (const graph of a.graphs ?? []) visitGraph(graph, visit, bodyDepth(depth));
     for (const sparse of a.sparseTensors ?? []) visitSparse(sparse, visit);
   }
 }

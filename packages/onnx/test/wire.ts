@@ -21,6 +21,11 @@ export function field(id: number, value: WireValue): Uint8Array {
   return join([...varint((BigInt(id) << 3n) | 2n), ...varint(BigInt(bytes.length))], bytes);
 }
 
+/** The beginning of a field of so many bytes, which follow. */
+export function header(id: number, length: number): Uint8Array {
+  return Uint8Array.from([...varint((BigInt(id) << 3n) | 2n), ...varint(BigInt(length))]);
+}
+
 /** A 32-bit float field. */
 export function floatField(id: number, value: number): Uint8Array {
   return join(varint((BigInt(id) << 3n) | 5n), new Uint8Array(Float32Array.of(value).buffer));

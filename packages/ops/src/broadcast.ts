@@ -2,7 +2,7 @@
  * Numpy-style broadcasting, stated once for every operator that broadcasts: the shape of the result, and which axes
  * hold the same channels. It knows no operator by name.
  */
-import { checkArguments, type Kind, kinds, listOf, optional } from '@onnx-pruning/onnx';
+import { checkArguments, greatest, type Kind, kinds, listOf, optional } from '@onnx-pruning/onnx';
 import { isKnown, sameDim } from './dims.ts';
 import type { Dim, EquationContext, InferContext, Term } from './record.ts';
 
@@ -41,7 +41,7 @@ export function broadcastDims(ctx: InferContext, dimsList: readonly (readonly Di
   checkArguments('broadcastDims', { ctx: [ctx, kinds.object], dimsList: [dimsList, SHAPES] });
   const known = dimsList.filter((dims) => dims !== undefined);
   if (known.length < dimsList.length) return undefined;
-  const rank = Math.max(0, ...known.map((dims) => dims.length));
+  const rank = greatest([0, ...known.map((dims) => dims.length)]);
   const result: Dim[] = [];
   for (let axis = rank - 1; axis >= 0; axis--) {
     const sizes = known.map((dims) => fromRight(dims, axis)).filter((size) => size !== undefined);

@@ -3,7 +3,7 @@
  * bounds of a range (ONNX specification, onnxruntime's contributed operators). What a model allows its integer inputs to be follows from it. Sizes and values
  * are asked of the caller; it must not infer any.
  */
-import { attrInt, attrString, type NodeProto } from '@onnx-pruning/onnx';
+import { attrInt, attrString, greatest, least, type NodeProto } from '@onnx-pruning/onnx';
 import type { Dim } from './record.ts';
 
 /** Integers from `low` to below `high`; an infinite `high` says that the operator names no limit. */
@@ -200,7 +200,7 @@ export function integersPass(input: number, ctx: IntegerContext): IntegerPass | 
   if (!isStandard(node)) return undefined;
   if (opType === 'Add' || (opType === 'Sub' && input === 0)) {
     const added = ctx.value(1 - input)?.map((x) => (opType === 'Add' ? x : -x));
-    return added?.length ? { least: Math.min(...added), most: Math.max(...added), inPlace: false } : undefined;
+    return added?.length ? { least: least(added), most: greatest(added), inPlace: false } : undefined;
   }
   // What counts up to the input is below it.
   if (opType === 'Range') return rangeLimit(input, ctx) && { least: 0, most: -1, inPlace: false };

@@ -3,6 +3,7 @@
  * the same. Sizes are estimates, from shape inference. It must not run models.
  */
 import { inferShapes, registryWith, ShapeError } from '@onnx-pruning/depgraph';
+import { greatest } from '@onnx-pruning/onnx';
 import type { ValueInfo } from '@onnx-pruning/ops';
 import { elementCount, modelInputs, type TensorValues } from '@onnx-pruning/runtime';
 import type { PlannedRemoval } from './planned-removal.ts';
@@ -25,7 +26,7 @@ export interface Part {
 
 /** The elements of each value on these feeds; sizes that only the run knows count as the largest of the inputs. */
 export function scaleOf(planned: PlannedRemoval, feeds: TensorValues): Scale {
-  const largest = Math.max(1, ...Object.values(feeds).flatMap(({ dims }) => dims));
+  const largest = greatest([1, ...Object.values(feeds).flatMap(({ dims }) => dims)]);
   const values = valuesAt(planned, feeds);
   const { values: symbolic } = planned.graph.analysis.shapes;
   return (name) => {

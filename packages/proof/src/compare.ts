@@ -3,7 +3,7 @@
  * be compared (an output that is missing, of another shape or type) is a failed output with a reason.
  * It must not run models.
  */
-import { checkArguments, dataTypeName } from '@onnx-pruning/onnx';
+import { checkArguments, dataTypeName, greatest } from '@onnx-pruning/onnx';
 import {
   checkRunOptions,
   elementCount,
@@ -71,7 +71,7 @@ export function compareOutputs(
   return {
     ok: outputs.length > 0 && outputs.every((output) => output.ok),
     outputs,
-    tolerance: Math.max(0, ...outputs.map((output) => output.tolerance)),
+    tolerance: greatest([0, ...outputs.map((output) => output.tolerance)]),
   };
 }
 

@@ -65,7 +65,7 @@ function variesInFront(
     const producer = producers.get(name);
     if (!producer) graphInputs.add(name);
     else if (varies(seen, name) && seen.some((draw) => draw.get(name)?.finite)) return true;
-    else open.push(...inputsOf(producer));
+    else for (const input of inputsOf(producer)) open.push(input);
   }
   return false;
 }

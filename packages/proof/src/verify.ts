@@ -7,6 +7,7 @@
 import { BUILD_OPTIONS, inferShapes, registryWith } from '@onnx-pruning/depgraph';
 import {
   checkArguments,
+  greatest,
   type Kind,
   kinds,
   type Model,
@@ -274,7 +275,7 @@ function summary({ inFile, inexact, changed, result, idle = [] }: Findings): Ver
     ok: verdict === 'holds',
     reasons: verdict === 'differs' ? differences : doubts,
     outputs,
-    tolerance: Math.max(0, ...compared.map((one) => one.tolerance)),
+    tolerance: greatest([0, ...compared.map((one) => one.tolerance)]),
     inexact,
     changedWeights: changed,
     intermediates,

@@ -1,6 +1,6 @@
 import { DataType } from '@onnx-pruning/onnx';
 import { makeValue, type TensorValue } from '@onnx-pruning/runtime';
-import { compareOutputs } from '../src/index.ts';
+import { compareModels, compareOutputs } from '../src/index.ts';
 
 const floats = (...numbers: number[]): TensorValue => makeValue(DataType.FLOAT, [numbers.length], numbers);
 const compareY = (reference: TensorValue, candidate: TensorValue, tolerance?: number) =>
@@ -96,4 +96,10 @@ describe('compareOutputs', () => {
     const empty = makeValue(DataType.FLOAT, [0, 3], []);
     expect(compareY(empty, empty)).toMatchObject({ ok: true });
   });
+});
+
+it('compareModels refuses paths of what is no regular file', async () => {
+  const bytes = new Uint8Array();
+  await expect(compareModels('/dev/zero', bytes)).rejects.toMatchObject({ code: 'MODEL_NOT_A_FILE' });
+  await expect(compareModels('/', bytes)).rejects.toMatchObject({ code: 'MODEL_IS_FOLDER' });
 });

@@ -2,6 +2,7 @@
  * Meets a budget: finds the pruning ratio whose result costs what was asked for, then adds single units of the next
  * step until the cost is as near as it gets. Knows nothing of how costs are measured.
  */
+import { greatest, least } from '@onnx-pruning/onnx';
 import { type Candidate, type Choice, type RankOptions, rank } from './scopes.ts';
 
 /** How near to its target a budget counts as met. */
@@ -98,7 +99,7 @@ function refine(request: BudgetRequest, above: readonly Choice[], below: readonl
   const near = extras.slice(low, low + NEAREST_TRIED).map((extra) => combine(withFirst(low), [extra]));
   const options = [withFirst(low), withFirst(high), ...near];
   const distances = options.map((choices) => Math.abs(request.costOf(choices) - request.target));
-  return options[distances.indexOf(Math.min(...distances))];
+  return options[distances.indexOf(least(distances))];
 }
 
 /** With `roundTo` a group changes by whole steps, otherwise unit by unit. */
@@ -107,7 +108,7 @@ function extrasOf(choice: Choice, above: readonly Choice[], roundTo: number | un
   const units = choice.removed.filter((unit) => !gone.has(unit));
   const { scores } = choice.units;
   if (units.length === 0) return [];
-  if (roundTo) return [{ choice, units, score: Math.max(...units.map((unit) => scores[unit])) }];
+  if (roundTo) return [{ choice, units, score: greatest(units.map((unit) => scores[unit])) }];
   return units.map((unit) => ({ choice, units: [unit], score: scores[unit] }));
 }
 

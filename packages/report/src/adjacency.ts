@@ -5,7 +5,7 @@
 
 import type { DependencyGraph, Group, Side } from '@onnx-pruning/depgraph';
 import { edgesOf, GRAPH, GROUP, verticesOf } from '@onnx-pruning/depgraph';
-import { checkArguments, checkOptions, kinds, listOf, type OptionKinds } from '@onnx-pruning/onnx';
+import { checkArguments, checkOptions, greatest, kinds, listOf, type OptionKinds } from '@onnx-pruning/onnx';
 import { colourOf, groupColour, leafColours, NO_GROUP } from './colours.ts';
 
 /** What a drawing of the dependency graph shows. */
@@ -108,7 +108,7 @@ const CHARACTER = 0.62;
 
 function draw({ names }: Axis, patches: readonly Patch[], { title = '', cellSize = 8 }: AdjacencyOptions): string {
   const fontSize = Math.min(12, 1.6 * cellSize);
-  const label = Math.ceil(fontSize * (1 + CHARACTER * Math.max(0, ...names.map((name) => name.length))));
+  const label = Math.ceil(fontSize * (1 + CHARACTER * greatest([0, ...names.map((name) => name.length)])));
   const head = label + 28;
   const lines = 2 * names.length;
   const [width, height] = [label + lines * cellSize + 12, head + lines * cellSize + 12];

@@ -7,6 +7,8 @@ import { inferShapes, registryWith, ShapeError } from '@onnx-pruning/depgraph';
 import {
   constantTensors,
   DataType,
+  greatest,
+  least,
   type Model,
   type NodeProto,
   readNumbers,
@@ -79,8 +81,8 @@ function before(
 }
 
 const common = (ranges: readonly IntegerRange[]): IntegerRange => [
-  Math.max(...ranges.map(([low]) => low)),
-  Math.min(...ranges.map(([, high]) => high)),
+  greatest(ranges.map(([low]) => low)),
+  least(ranges.map(([, high]) => high)),
 ];
 
 function both(a: IntegerReading | undefined, b: IntegerReading): IntegerReading {

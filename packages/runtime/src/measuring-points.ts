@@ -3,7 +3,7 @@
  * and activation. Runs nothing.
  */
 import { type DimTerm, type Group, type GroupOwner, leavesOf } from '@onnx-pruning/depgraph';
-import type { NodeProto } from '@onnx-pruning/onnx';
+import { least, type NodeProto } from '@onnx-pruning/onnx';
 
 /** One axis of one value. */
 export interface MeasuringPoint {
@@ -46,8 +46,7 @@ export class MeasuringPoints {
   /** Points of a group, in the order in which pruning its root reaches their nodes. */
   of(group: Group): MeasuringPoint[] {
     const order = new Map(group.items.map((item, i) => [item.axis.layer.node, i]));
-    const position = ({ nodes }: MeasuringPoint): number =>
-      Math.min(...nodes.map((node) => order.get(node) ?? order.size));
+    const position = ({ nodes }: MeasuringPoint): number => least(nodes.map((node) => order.get(node) ?? order.size));
     const points = new Set([...group.cells.keys()].flatMap((leaf) => this.#byLeaf.get(leaf) ?? []));
     return [...points].sort((a, b) => position(a) - position(b));
   }

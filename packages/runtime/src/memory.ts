@@ -53,7 +53,8 @@ InferenceSession.create(model, JSON.parse(options))
 /**
  * Loads and runs a model once, on zeros, in a process of its own.
  *
- * @throws FeedError as `randomInputs` does; ExecutionProviderError and SessionError when the model does not load or run
+ * @throws FeedError as `randomInputs` does; ModelFileError and ExternalDataError as `loadModel`;
+ * ExecutionProviderError and SessionError when the model does not load or run
  */
 export async function measureMemory(
   model: ModelSource,

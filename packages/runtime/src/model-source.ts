@@ -5,6 +5,7 @@
  */
 import { dirname, join } from 'node:path';
 import {
+  assertRegularFiles,
   discard,
   encodedSize,
   encodeReferring,
@@ -47,8 +48,12 @@ export interface PrepareOptions extends Pick<SessionOptions, 'temporaryFolders' 
 /** Protobuf cannot hold more. */
 const LARGEST_MESSAGE = 2 ** 31 - 1;
 
-/** @throws SaveError when the model needs a temporary file and the temporary folder cannot hold it */
+/**
+ * @throws ModelFileError or ExternalDataError for the path of something else than regular files, or of nothing; SaveError
+ * when the model needs a temporary file and the temporary folder cannot hold it
+ */
 export async function prepareModel(model: ModelSource, options: PrepareOptions = {}): Promise<PreparedModel> {
+  if (typeof model === 'string') assertRegularFiles(model);
   if (!(model instanceof Model)) return ready(model);
   const path = unchangedFile(model);
   if (path !== undefined) return ready(path);

@@ -25,7 +25,8 @@ export interface BothResults {
  * loaded at a time.
  *
  * @throws FeedError when the inputs do not fit either model; SessionError when either does not load or run, or has an
- * output that is not a tensor; ExecutionProviderError as `createSession` does
+ * output that is not a tensor; ExecutionProviderError, ModelFileError and ExternalDataError as
+ * `createSession` does
  */
 export async function runBoth(
   reference: ModelSource,

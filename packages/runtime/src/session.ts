@@ -49,6 +49,7 @@ export interface Session {
  *
  * @throws RuntimeError where onnxruntime-node is not installed
  * @throws ExecutionProviderError that lists the execution providers that are here and how to get the one asked for
+ * @throws ModelFileError or ExternalDataError for a path that leads to anything but regular files
  * @throws SessionError when onnxruntime does not accept the model
  */
 export async function createSession(model: ModelSource, options: SessionOptions = {}): Promise<Session> {

@@ -38,8 +38,8 @@ describe('createSession', () => {
 
   it('names a file that is not there and content that is no model', async () => {
     await expect(createSession('/missing/model.onnx')).rejects.toMatchObject({
-      name: 'SessionError',
-      code: 'SESSION_LOAD',
+      name: 'ModelFileError',
+      code: 'MODEL_NOT_FOUND',
       details: { path: '/missing/model.onnx' },
     });
     await expect(createSession(Uint8Array.of(1, 2, 3))).rejects.toThrow(SessionError);

@@ -306,7 +306,7 @@ export class DependencyGraph implements GroupOwner {
     if (emptied) throw emptied;
     const entries = historyOf(groups);
     removeChannels(this.analysis, removal);
-    this.#history.push(...entries);
+    for (const entry of entries) this.#history.push(entry);
   }
 
   /**

@@ -2,7 +2,7 @@
  * States the equations of every node and solves them by unification. The result says, for every axis of every value,
  * which term it is, and which nodes sum or compute statistics over an axis. What has no rule is fixed, with a reason.
  */
-import { type Model, type NodeProto, toNumber } from '@onnx-pruning/onnx';
+import { greatest, type Model, type NodeProto, toNumber } from '@onnx-pruning/onnx';
 import type { Axes, Dim, EquationContext, OperatorRecord, Term, TermRole, ValueInfo } from '@onnx-pruning/ops';
 import { ConstantPart } from '../shapes/constant-part.ts';
 import { GraphNodeView, nodeLabel } from '../shapes/node-view.ts';
@@ -317,7 +317,7 @@ class Equations extends GraphNodeView implements EquationContext {
 function byLevel(nodes: readonly NodeProto[]): NodeProto[] {
   const levels = new Map<string, number>();
   const leveled = nodes.map((node) => {
-    const level = Math.max(0, ...node.input.map((name) => levels.get(name) ?? 0)) + 1;
+    const level = greatest([0, ...node.input.map((name) => levels.get(name) ?? 0)]) + 1;
     for (const name of node.output) levels.set(name, level);
     return { node, level, name: node.output.find((output) => output !== '') ?? '' };
   });
@@ -339,7 +339,7 @@ function* capturedValues(model: Model): Generator<{ name: string; node: NodeProt
           for (const name of innerNode.input) yield { name, node };
           for (const attribute of innerNode.attribute ?? []) {
             if (attribute.g) stack.push(attribute.g);
-            stack.push(...(attribute.graphs ?? []));
+            for (const body of attribute.graphs ?? []) stack.push(body);
           }
         }
       }

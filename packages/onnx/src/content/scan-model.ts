@@ -2,6 +2,7 @@
  * Reads the structure of a model file and leaves the weights in it: follows the protobuf fields with small reads and
  * copies everything but long raw data into a skeleton, which is a complete message and decodes as the file would.
  */
+import { DEEPEST_MESSAGE } from '../nesting.ts';
 import { SCHEMA } from '../schema.ts';
 import { type ByteSource, StoredBytes } from './stored-bytes.ts';
 
@@ -12,7 +13,7 @@ export interface Skeleton {
   readonly stored: ReadonlyMap<number, StoredBytes>;
 }
 
-/** The file's fields do not fit into one another: it is damaged, or no model. */
+/** The file's fields do not fit into one another, or lie too deeply in one another: it is damaged, or no model. */
 class Misfit extends Error {}
 
 /**
@@ -22,7 +23,7 @@ class Misfit extends Error {}
 export function scanModel(source: ByteSource, keep: number): Skeleton | undefined {
   const scanner = new Scanner(source, keep);
   try {
-    scanner.message('ModelProto', 0, source.size);
+    scanner.message('ModelProto', 0, source.size, 0);
   } catch (error) {
     if (error instanceof Misfit) return undefined;
     throw error;
@@ -73,7 +74,8 @@ class Scanner {
   }
 
   /** Copies a message that lies from `from` to `to`; returns how many bytes its copy has. */
-  message(name: string, from: number, to: number): number {
+  message(name: string, from: number, to: number, depth: number): number {
+    if (depth > DEEPEST_MESSAGE) throw new Misfit();
     let copied = from;
     let length = 0;
     const copy = (end: number): void => {
@@ -100,7 +102,7 @@ class Scanner {
       if (size >= this.#keep && (isRaw || nested !== undefined)) {
         copy(lengthAt);
         copied = end;
-        length += isRaw ? this.#leaveOut(start, end) : this.#nested(nested ?? '', start, end);
+        length += isRaw ? this.#leaveOut(start, end) : this.#nested(nested ?? '', start, end, depth + 1);
       }
       file.at = end;
     }
@@ -125,9 +127,9 @@ class Scanner {
     return 1;
   }
 
-  #nested(name: string, start: number, end: number): number {
+  #nested(name: string, start: number, end: number, depth: number): number {
     const at = this.#parts.push(new Uint8Array()) - 1;
-    const length = this.message(name, start, end);
+    const length = this.message(name, start, end, depth);
     const prefix = encodeVarint(length);
     this.#parts[at] = prefix;
     return prefix.length + length;

@@ -88,6 +88,6 @@ function placeBlocks(
     open.pop();
     if (block.state === 'placed') continue;
     block.state = 'placed';
-    order.push(...block.nodes);
+    for (const node of block.nodes) order.push(node);
   }
 }

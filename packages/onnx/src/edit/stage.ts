@@ -199,7 +199,7 @@ export function namesUsed(node: NodeProto, stageOf: (graph: GraphProto) => Graph
 function captured(graph: GraphProto, stageOf: (graph: GraphProto) => GraphStage | undefined): string[] {
   const stage = stageOf(graph) ?? new GraphStage(graph);
   const used = stage.outputs.map(({ name = '' }) => name);
-  for (const node of stage.nodes()) used.push(...namesUsed(node, stageOf));
+  for (const node of stage.nodes()) for (const name of namesUsed(node, stageOf)) used.push(name);
   return used.filter((name) => name !== '' && !stage.defines(name));
 }
 

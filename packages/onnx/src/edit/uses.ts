@@ -95,7 +95,8 @@ export function findUses(
     if (!nodes(node)) continue;
     if (now.input.includes(name)) sites.push({ stage, node });
     for (const body of subgraphs(now)) {
-      sites.push(...usesInBody(graphs, graphs.stage(body, { graph: stage.graph, owner: node }), name, replacement));
+      const inner = graphs.stage(body, { graph: stage.graph, owner: node });
+      for (const site of usesInBody(graphs, inner, name, replacement)) sites.push(site);
     }
   }
   if (outputs && stage.outputs.some((output) => output.name === name)) sites.push({ stage });

@@ -29,7 +29,8 @@ const LARGEST_FILE = 2 ** 31 - 1;
  * alone while the model is used: they may be replaced or deleted, also by saving over them, but not written to in place;
  * whoever then asks for weights gets a ModelFileError (`MODEL_FILE_CHANGED`).
  * @param source path of the file, or its bytes (as `parseModel`).
- * @throws ModelFileError when the file is missing, empty, truncated, not ONNX, or newer than this package reads.
+ * @throws ModelFileError when the file is missing, empty, truncated, not ONNX, newer than this package reads, or nested more deeply
+ * than protobuf allows.
  * @throws ExternalDataError when external data is missing, short or outside the model's folder.
  */
 export async function loadModel(source: string | Uint8Array, options: ParseOptions = {}): Promise<Model> {
@@ -63,14 +64,29 @@ async function readWhole(path: string): Promise<Uint8Array> {
   try {
     const stats = await file.stat();
     if (stats.isFile() || stats.isDirectory()) return await file.readFile();
-    throw new ModelFileError('MODEL_NOT_A_FILE', 'Models are read from regular files only', {
-      path,
-      actual: 'a pipe or a device',
-      repair: 'Write the model into a file first.',
-    });
+    throw notAModelFile(path);
   } finally {
     await file.close();
   }
+}
+
+/** internal: what is said of a path that leads to no regular file. */
+export function notAModelFile(path: string): ModelFileError {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return folderError(path);
+  return new ModelFileError('MODEL_NOT_A_FILE', 'Models are read from regular files only', {
+    path,
+    actual: 'a pipe or a device',
+    repair: 'Write the model into a file first.',
+  });
+}
+
+function folderError(path: string, cause?: unknown): ModelFileError {
+  return new ModelFileError(
+    'MODEL_IS_FOLDER',
+    'The model must be a file',
+    { path, actual: 'a folder', repair: 'Give the path of the .onnx file in it.' },
+    cause === undefined ? undefined : { cause },
+  );
 }
 
 /** The file without its weights, or undefined where it is no well-formed message. */
@@ -100,8 +116,8 @@ function attachFrom(folder: string | undefined): AttachExternalData | undefined 
   return folder === undefined ? undefined : (tensors) => attachExternalData(tensors, folder);
 }
 
-/** What Node says of a file that cannot be read, for people. */
-function unreadable(path: string, cause: unknown): unknown {
+/** internal: what Node says of a file that cannot be read, for people. */
+export function unreadable(path: string, cause: unknown): unknown {
   const code = errorCode(cause);
   if (code === undefined) return cause;
   switch (code) {
@@ -114,12 +130,7 @@ function unreadable(path: string, cause: unknown): unknown {
         { cause },
       );
     case 'EISDIR':
-      return new ModelFileError(
-        'MODEL_IS_FOLDER',
-        'The model must be a file',
-        { path, actual: 'a folder', repair: 'Give the path of the .onnx file in it.' },
-        { cause },
-      );
+      return folderError(path, cause);
     default:
       return new ModelFileError('MODEL_UNREADABLE', `The file cannot be read (${code})`, { path }, { cause });
   }

@@ -7,6 +7,7 @@ import { byteLength, DataType } from '../data-type.ts';
 import { type EncodedModel, encodeEmbedded, encodeExternal } from '../encode.ts';
 import { errorCode, OnnxPruningError, SaveError } from '../errors.ts';
 import type { Model } from '../model.ts';
+import { checkNesting } from '../nesting.ts';
 import type { TensorProto } from '../proto.ts';
 import { isStoredExternally, tensorSize } from '../tensor.ts';
 import { visitTensors } from '../walk.ts';
@@ -71,11 +72,13 @@ const DEFAULT_THRESHOLD = 1024;
  *
  * @returns where everything is
  * @throws SaveError when a file cannot be written, exists and `overwrite` is false, or is the file that the model was
- * loaded from and `overwrite` is not true.
+ * loaded from and `overwrite` is not true; InvalidModelError when graphs or types are nested more deeply than they could
+ * be read back.
  */
 export async function saveModel(model: Model, path: string, options: SaveOptions = {}): Promise<SavedFiles> {
   checkArguments('saveModel', { model: [model, kinds.model], path: [path, kinds.text] });
   checkOptions('saveModel', options, SAVE_OPTIONS);
+  checkNesting('ModelProto', model.proto);
   const target = targetOf(path);
   const location = dataLocation(target, options);
   const encoded = encode(model, location, options);

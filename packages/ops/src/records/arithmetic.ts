@@ -2,7 +2,7 @@
  * Operators that combine their inputs element by element, with broadcasting: arithmetic, comparisons, logic and Where.
  * Small integer tensors are folded, so that sizes computed in the graph are known.
  */
-import { DataType } from '@onnx-pruning/onnx';
+import { DataType, greatest } from '@onnx-pruning/onnx';
 import { broadcastDims, equateBroadcast } from '../broadcast.ts';
 import { isKnown } from '../dims.ts';
 import { NEWEST_OPSET, OLDEST_OPSET } from '../opsets.ts';
@@ -112,7 +112,7 @@ function parameterOf(role: ParameterSpec['role'], view: NodeView, input: number,
 function operandLayer(role: OperandRole, view: NodeView): LayerSpec | null {
   const inputs = view.inputs.map((_, input) => input);
   if (role === undefined || inputs.every((input) => view.constant(input) !== undefined)) return null;
-  const rank = Math.max(...view.inputs.map((info) => info?.dims?.length ?? 0));
+  const rank = greatest(view.inputs.map((info) => info?.dims?.length ?? 0));
   const parameters = inputs.flatMap((input) => parameterOf(role, view, input, rank));
   return parameters.length > 0 ? { kind: 'parameter', parameters } : null;
 }

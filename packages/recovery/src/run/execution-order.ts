@@ -2,14 +2,14 @@
  * The order in which layers are refitted. Of the branches that meet in a node the shorter one comes first, so that the
  * longer one, which has more weights to do it with, makes up for what the shorter one could not.
  */
-import { type GraphProto, type NodeProto, usedNames } from '@onnx-pruning/onnx';
+import { type GraphProto, greatest, type NodeProto, usedNames } from '@onnx-pruning/onnx';
 
 /** The nodes of a graph, each behind those that it needs. */
 export function executionOrder(graph: GraphProto): NodeProto[] {
   const producers = new Map(graph.node.flatMap((node) => node.output.map((name) => [name, node] as const)));
   const depths = new Map<NodeProto, number>();
   const depthOf = (name: string): number => depths.get(producers.get(name)!) ?? 0;
-  for (const node of graph.node) depths.set(node, 1 + Math.max(0, ...usedNames(node).map(depthOf)));
+  for (const node of graph.node) depths.set(node, 1 + greatest([0, ...usedNames(node).map(depthOf)]));
   const order: NodeProto[] = [];
   const begun = new Set<NodeProto>();
   // A stack of its own: graphs are deeper than the call stack may be.
