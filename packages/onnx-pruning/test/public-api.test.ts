@@ -20,11 +20,12 @@ const PLANS = 'createPlan applyPlan parsePlan maskModel softPrune fingerprint';
 const PROOF = 'verify assertVerified compareModels';
 const RUNNING = `benchmark createSession withSession randomInputs makeValue measureMemory availableExecutionProviders
   listExecutionProviders isRuntimeInstalled observe observers`;
-const INPUTS = 'readFeeds readNpy readNpz readRaw readTensorProto';
+const INPUTS = 'readFeeds readNpy readNpz readRaw readTensorProto openDataset Dataset evaluate comparePaired';
+const RECOVERY = 'reconstruct';
 const REPORTS = 'drawGroups drawDependencyGraph groupsToDot dependencyGraphToDot refusalsOf showRefusals';
 const ERRORS = `OnnxPruningError ArgumentError CountError LayerError RewriteError ShapeError ExternalDataError InconclusiveError InvalidModelError WeightError
   ModelFileError SaveError TensorError UnknownLayerError AmbiguousLayerError EquivalenceError CriterionError OptionError PlanError
-  SoftPruningError DataError ExecutionProviderError FeedError RuntimeError SessionError EditError ObserveError`;
+  SoftPruningError DataError ExecutionProviderError FeedError RecoveryError RuntimeError SessionError EditError ObserveError`;
 
 /** One function for each side of each kind of layer, as in Torch-Pruning. */
 const SIDES = [
@@ -34,7 +35,20 @@ const SIDES = [
 
 describe('the package onnx-pruning', () => {
   it('exports what users need, and nothing else', () => {
-    const groups = [MODELS, GROUPS, COUNTING, PRUNERS, CRITERIA, PLANS, PROOF, RUNNING, INPUTS, REPORTS, ERRORS];
+    const groups = [
+      MODELS,
+      GROUPS,
+      COUNTING,
+      PRUNERS,
+      CRITERIA,
+      PLANS,
+      PROOF,
+      RUNNING,
+      INPUTS,
+      RECOVERY,
+      REPORTS,
+      ERRORS,
+    ];
     expect(names(api)).toEqual([...groups.flatMap(list), ...SIDES].sort());
   });
 
@@ -60,6 +74,7 @@ it('onnx-pruning/onnx exports what ONNX files are read, built and edited with', 
   const tensors = `tensorDims tensorSize tensorBytes tensorView readNumbers readInts makeTensor NumberBlocks DataType
     dataTypeName bitsPerElement byteLength toNumber toBigInt`;
   const graphs = `constantTensor constantTensors replaceConstant visitTensors subgraphs outerReferences cloneProto
-    shallowCloneProto nearestNames NEWEST_IR_VERSION GraphEditor EditError GraphScope scopesOf`;
+    shallowCloneProto nearestNames NEWEST_IR_VERSION GraphEditor EditError GraphScope scopesOf
+    extractModel tensorFingerprint tensorType`;
   expect(names(onnx)).toEqual(list(`${models} ${attributes} ${tensors} ${graphs}`));
 });
