@@ -224,9 +224,11 @@ async function moveNewContent(pruned: Model, job: PruneJob): Promise<string | un
     folder = await temporaryFolder({ bytes, folders: temporaryFoldersOf(job) });
     await moveContentToFile(pruned, folder);
     return folder;
-  } catch {
+  } catch (error) {
     if (folder !== undefined) discard(folder);
-    return undefined;
+    // What the disk refuses has a code; anything else is a mistake.
+    if (error instanceof Error && 'code' in error) return undefined;
+    throw error;
   }
 }
 
