@@ -38,6 +38,7 @@ import {
   RuntimeError,
   runModel,
   SessionError,
+  shortageOf,
   withSession,
 } from '@onnx-pruning/runtime';
 import { checkDestinations, type Destinations, type Written, writeResults } from './destinations.ts';
@@ -240,9 +241,11 @@ async function moveNewContent(pruned: Model, job: PruneJob): Promise<string | un
     folder = await temporaryFolder({ bytes, folders: temporaryFoldersOf(job) });
     await moveContentToFile(pruned, folder);
     return folder;
-  } catch {
+  } catch (error) {
     if (folder !== undefined) discard(folder);
-    return undefined;
+    // What the disk refuses has a code; anything else is a mistake.
+    if (error instanceof Error && 'code' in error) return undefined;
+    throw error;
   }
 }
 
@@ -372,8 +375,12 @@ async function time(
   ];
   const onProgress = ({ phase, done, total }: BenchmarkProgress): void =>
     onPhase(phase === 'run' ? `Timing, run ${done + 1} of ${total}` : 'Timing');
+  const temporaryFolders = temporaryFoldersOf(job);
   try {
-    const temporaryFolders = temporaryFoldersOf(job);
+    for (const { name, model } of models) {
+      const shortage = await shortageOf(model, { temporaryFolders });
+      if (shortage !== undefined) return { notTimed: `the ${name} model is not run: ${shortage}` };
+    }
     const options = { executionProvider: provider, runs, dims, seed, feeds: sets?.[0], onProgress, temporaryFolders };
     return { latency: await benchmark(models, options) };
   } catch (error) {

@@ -1,4 +1,7 @@
 /** What the machine has left for a job that takes much, and how JavaScript gives back what it no longer needs. */
+import { readFileSync } from 'node:fs';
+import { freemem, totalmem } from 'node:os';
+import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { Model } from '@onnx-pruning/onnx';
@@ -10,9 +13,31 @@ export interface ResourceLimits extends Pick<SessionOptions, 'temporaryFolders' 
   readonly memoryLimit?: number;
 }
 
-/** Memory that this process may yet take, in bytes: what the machine or its container has left. */
+/**
+ * Memory that this process may yet take, in bytes: what the machine or its container has left. Files that the system caches
+ * count as free, since it gives their memory back; Node.js counts them as used where a container has a limit.
+ */
 export function availableMemory(): number {
-  return process.availableMemory();
+  const left = process.availableMemory();
+  const limit = process.constrainedMemory();
+  if (!(limit > 0 && limit < totalmem())) return left;
+  return Math.min(freemem(), left + cachedFiles(containerStatistics()));
+}
+
+/** What Linux says of the memory of this process's container; nothing elsewhere. */
+function containerStatistics(): string {
+  try {
+    const own = /^0::(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1] ?? '/';
+    return readFileSync(join('/sys/fs/cgroup', own, 'memory.stat'), 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+/** internal: bytes of cached files in the statistics of a container (control groups of version 2). */
+export function cachedFiles(statistics: string): number {
+  const lines = statistics.matchAll(/^(?:in)?active_file (\d+)$/gm);
+  return [...lines].reduce((sum, [, bytes]) => sum + Number(bytes), 0);
 }
 
 /**

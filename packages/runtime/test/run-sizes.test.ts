@@ -1,6 +1,7 @@
 /** Runs that are not begun, since a value is known to be too large; and large ones that are right. */
 import { DataType, GraphBuilder, type Model, type makeTensor, StoredBytes } from '@onnx-pruning/onnx';
 import { benchmark, checkRunSizes, makeValue, measureMemory, runModel, shortageOf } from '../src/index.ts';
+import { cachedFiles } from '../src/resources.ts';
 
 /** y = x + the maximum of zeros in these dimensions; x has as many elements as asked for. */
 function zeros(dims: readonly number[]): Model {
@@ -83,5 +84,11 @@ describe('what it takes to load a model', () => {
 
   it('is there for a small model', async () => {
     expect(await shortageOf(zeros([1]))).toBeUndefined();
+  });
+
+  it('may be what files take that the system caches', () => {
+    const statistics = 'anon 1000\nfile 70\ninactive_anon 9\nactive_anon 8\ninactive_file 50\nactive_file 20\nslab 3\n';
+    expect(cachedFiles(statistics)).toBe(70);
+    expect(cachedFiles('')).toBe(0);
   });
 });
