@@ -1,5 +1,6 @@
 /** Whatever is wrong with what a user gave: exit code 2, one message that says what to do, and no file touched. */
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { encodeModel, GraphBuilder, type Model } from '@onnx-pruning/onnx';
 import { contents, run, saved, singleLayer, smallNet, temporaryFolder } from './harness.ts';
 
@@ -176,6 +177,7 @@ describe('onnx-pruning', () => {
   });
 
   it('prints its version', async () => {
-    expect(await run(['--version'])).toEqual({ code: 0, stdout: '0.1.0\n', stderr: '' });
+    const { version } = JSON.parse(readFileSync(join(__dirname, '..', 'package.json'), 'utf8'));
+    expect(await run(['--version'])).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
   });
 });
