@@ -44,6 +44,8 @@ const SOURCE: Kind = {
   accepts: (value) => kinds.object.accepts(value) && typeof (value as Partial<SampleSource>).read === 'function',
 };
 
+const ORDER: Kind = instanceOf(Uint32Array, 'positions of samples');
+
 /**
  * A number of samples in a fixed order. Every walk over it begins anew; `take`, `slice`, `shuffle` and `split` give other
  * data sets of the same source.
@@ -61,6 +63,7 @@ export class Dataset implements AsyncIterable<Batch> {
 
   /** internal: use `Dataset.of`, or what opens files. */
   constructor(source: SampleSource, order: Uint32Array, { batchSize = BATCH_SIZE, isFixed = false }: DatasetOptions) {
+    checkArguments('new Dataset', { source: [source, SOURCE], order: [order, ORDER] });
     this.#source = source;
     this.#order = order;
     this.#isFixed = isFixed;
