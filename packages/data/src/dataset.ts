@@ -62,8 +62,13 @@ export class Dataset implements AsyncIterable<Batch> {
   readonly batchSize: number;
 
   /** internal: use `Dataset.of`, or what opens files. */
-  constructor(source: SampleSource, order: Uint32Array, { batchSize = BATCH_SIZE, isFixed = false }: DatasetOptions) {
-    checkArguments('new Dataset', { source: [source, SOURCE], order: [order, ORDER] });
+  constructor(source: SampleSource, order: Uint32Array, options: DatasetOptions) {
+    checkArguments('new Dataset', {
+      source: [source, SOURCE],
+      order: [order, ORDER],
+      options: [options, kinds.object],
+    });
+    const { batchSize = BATCH_SIZE, isFixed = false } = options;
     this.#source = source;
     this.#order = order;
     this.#isFixed = isFixed;
