@@ -38,6 +38,7 @@ export type FeedSource =
       readonly dims?: readonly number[];
     }
   | {
+      /** Name of the graph input that the file is for. */
       readonly input?: undefined;
       /**
        * An .npz whose names are inputs of the model, a folder with input_0.pb, input_1.pb, ... or a folder with several

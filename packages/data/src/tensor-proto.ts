@@ -13,7 +13,9 @@ import { DataError, type Place } from './errors.ts';
 
 /** A tensor with the name that it carries; '' where it carries none. */
 export interface NamedTensor {
+  /** As the message names it; '' where it does not. */
   readonly name: string;
+  /** Its type, dimensions and elements. */
   readonly value: TensorValue;
 }
 

@@ -5,13 +5,21 @@
 
 /** Where and what; every field that is known is filled. */
 export interface ErrorDetails {
+  /** Name of the node, else its first output. */
   node?: string;
+  /** ONNX name of the operator, with its domain where that is not `ai.onnx`. */
   operator?: string;
+  /** Version of the operator set that the model imports for the node's domain. */
   opset?: number;
+  /** Name of the value (tensor, input, output, option) that is at fault. */
   value?: string;
+  /** Axis of the value, from 0. */
   axis?: number;
+  /** Path of the file. */
   path?: string;
+  /** What would have been right, in words or as a number. */
   expected?: string | number;
+  /** What was found in its place. */
   actual?: string | number;
   /** What the user can do about it: a sentence. */
   repair?: string;
@@ -37,6 +45,7 @@ function comparison(d: ErrorDetails): string {
 export class OnnxPruningError extends Error {
   /** Stable machine-readable kind, e.g. `MODEL_TRUNCATED`. */
   readonly code: string;
+  /** Where it happened, what was expected and found, and what to do; what is not known is left out. */
   readonly details: ErrorDetails;
 
   /** @param what the problem in a few words, without a full stop; the details complete the sentence. */

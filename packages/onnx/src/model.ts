@@ -10,7 +10,9 @@ import type { GraphProto, ModelProto, NodeProto } from './proto.ts';
 
 /** A node under the name by which users address it. */
 export interface Layer {
+  /** The model that the node is in: functions that take layers refuse those of another one. */
   readonly model: Model;
+  /** The node itself, not a copy: pruning changes it. */
   readonly node: NodeProto;
   /** Common prefix of the node's initializers if it has one, else the node's name, else its first output. */
   readonly name: string;
@@ -21,6 +23,7 @@ export const canonicalDomain = (domain: string | undefined): string => (domain =
 
 /** An ONNX model: its messages, where it came from, and its layers by name. `loadModel` and `parseModel` make them. */
 export class Model {
+  /** The messages of the file. Edit them with `GraphEditor`, or as plain objects before a dependency graph is built. */
   readonly proto: ModelProto;
   /** The file the model was loaded from, as an absolute path; undefined for models from bytes or code. */
   readonly path: string | undefined;

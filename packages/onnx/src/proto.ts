@@ -48,10 +48,10 @@ export interface ContentFields {
   readonly uint64Data?: readonly Int64[];
 }
 
+/** A tensor: data type, dimensions, and content in memory or in a file. */
 export interface TensorProto extends WithUnknown, ContentFields {
   dims: Int64[];
   dataType?: number;
-  /** A tensor: data type, dimensions, and content in memory or in a file. */
   segment?: TensorSegment;
   name?: string;
   docString?: string;

@@ -9,6 +9,7 @@ import { definedNames, subgraphs } from './walk.ts';
 
 /** One graph among those that are nested in each other. */
 export class GraphScope {
+  /** The graph whose names this scope resolves first. */
   readonly graph: GraphProto;
   /** The scope around this one; undefined for the main graph. */
   readonly outer: GraphScope | undefined;

@@ -15,16 +15,24 @@ export type Dim = number | string;
  * that shape arithmetic can fold; an element is a number, a symbol, or undefined where it is not known.
  */
 export interface ValueInfo {
+  /** A member of `DataType`. */
   readonly elemType: number;
+  /**
+   * A size for each axis: a number, or a symbol that stands for one size wherever it appears; undefined where not even
+   * the rank is known.
+   */
   readonly dims?: readonly Dim[];
+  /** Its elements, row-major, where shape arithmetic may need them. */
   readonly value?: readonly (Dim | undefined)[];
 }
 
 /** What a record may ask about the node it describes. Inputs that are absent (empty name) read as undefined. */
 export interface NodeView {
+  /** The node as the file has it. */
   readonly node: NodeProto;
   /** Opset of the node's domain. */
   readonly opset: number;
+  /** What is known of each input, in order; undefined where nothing is, or the input is absent. */
   readonly inputs: readonly (ValueInfo | undefined)[];
   /** The tensor behind input `i` when it is an initializer or a Constant node; undefined otherwise. */
   constant(i: number): TensorProto | undefined;
@@ -57,6 +65,7 @@ export type TermRole = 'channel' | 'group';
 
 /** Opaque handle of a dim term; `size` is the number of channels it stands for now. */
 export interface Term {
+  /** Channels it stands for now: fewer once some were pruned, a symbol where only the run decides. */
   readonly size: Dim;
 }
 
@@ -99,6 +108,7 @@ export interface EquationContext extends NodeView {
 
 /** What a size-bearing node looks like before and after pruning; the record rewrites its sizes. */
 export interface ResizeContext extends NodeView {
+  /** A copy of the node: the record writes new sizes into its attributes. */
   readonly node: NodeProto;
   /** Dimensions before and after, with symbols where they are symbolic. */
   oldIn(i: number): readonly Dim[];
@@ -175,14 +185,23 @@ export type LayerKind = (typeof LAYER_KINDS)[number];
 
 /** Which role a parameter input plays, and which of its axes are output or input channels of the layer. */
 export interface ParameterSpec {
+  /** Index among the inputs of the node. */
   readonly input: number;
+  /**
+   * `weight` and `bias` are learned and scored; a `statistic` (running mean, variance) loses its channels with the
+   * others.
+   */
   readonly role: 'weight' | 'bias' | 'statistic';
+  /** Axis of the layer's output channels, if the parameter has them. */
   readonly out?: number;
+  /** Axis of the layer's input channels, if the parameter has them. */
   readonly in?: number;
 }
 
 export interface LayerSpec {
+  /** By which pruning functions and criteria select it. */
   readonly kind: LayerKind;
+  /** Inputs that are its parameters; none where the layer has only activations. */
   readonly parameters: readonly ParameterSpec[];
 }
 
@@ -190,6 +209,7 @@ export interface LayerSpec {
 export interface OperatorRecord {
   /** '' is ai.onnx. */
   readonly domain: string;
+  /** As ONNX spells it, such as `Conv`. */
   readonly opType: string;
   /** First and last opset this record is right for. */
   readonly opsets: readonly [number, number];

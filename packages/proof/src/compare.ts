@@ -29,7 +29,9 @@ export type Rounding = (index: number) => number;
 
 /** What was found about one output. */
 export interface OutputComparison {
+  /** Name of the output. */
   readonly name: string;
+  /** A member of `DataType`: that of the reference's output. */
   readonly dataType: number;
   /** Dimensions of the reference's output. */
   readonly dims: readonly number[];
@@ -41,6 +43,7 @@ export interface OutputComparison {
   readonly maxReference: number;
   /** Largest accepted `maxRel`. */
   readonly tolerance: number;
+  /** Whether type and dimensions are equal and `maxRel` is within the tolerance. */
   readonly ok: boolean;
   /** Why it is not ok. */
   readonly reason?: string;
@@ -48,7 +51,9 @@ export interface OutputComparison {
 
 /** What a comparison found, output by output. */
 export interface Comparison {
+  /** Whether all outputs are ok; false where there are none. */
   readonly ok: boolean;
+  /** Every output of either model, those of the reference first. */
   readonly outputs: readonly OutputComparison[];
   /** The loosest tolerance that was applied to any output. */
   readonly tolerance: number;

@@ -67,6 +67,10 @@ const VERIFY_OPTIONS: OptionKinds<CompareOptions & PlanOptions & Pick<VerifyOpti
 
 /** What the check found. */
 export interface Verification extends Comparison {
+  /**
+   * `holds`: equal within the tolerance, and put to the test; `differs`: not equal; `inconclusive`: equal, but the runs
+   * did not put every rewritten weight to the test.
+   */
   readonly verdict: Verdict;
   /** Why the verdict is not `holds`: what differs, or what the runs did not show. */
   readonly reasons: readonly string[];

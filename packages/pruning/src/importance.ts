@@ -25,7 +25,12 @@ import {
 export type ImportanceFunction = (group: Group) => ArrayLike<number> | undefined;
 
 /** A criterion is a function, or an object with one. */
-export type Importance = ImportanceFunction | { readonly score: ImportanceFunction };
+export type Importance =
+  | ImportanceFunction
+  | {
+      /** Scores a group, as a function of its own would. Lower scores go first. */
+      readonly score: ImportanceFunction;
+    };
 
 /** Scores a group with either form of criterion. */
 export function scoreGroup(importance: Importance, group: Group): ArrayLike<number> | undefined {
@@ -81,10 +86,15 @@ function isScored({ role, item }: GroupParameter, bias: boolean): boolean {
  * groups by Fang et al., DepGraph, CVPR 2023).
  */
 export class GroupMagnitudeImportance {
+  /** See `MagnitudeOptions`, also for the defaults. */
   readonly p: number;
+  /** How the scores of the members of a group become one. */
   readonly groupReduction: GroupReduction;
+  /** How the scores of a group are scaled, so that groups compare. */
   readonly normalizer: Normalizer;
+  /** Whether biases count as members of their own. */
   readonly bias: boolean;
+  /** Kinds of layers whose parameters are scored. */
   readonly targetTypes: ReadonlySet<LayerKind>;
   readonly #norms: ChannelNorms;
 

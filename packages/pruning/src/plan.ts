@@ -37,7 +37,9 @@ import {
 
 /** What happened to one initializer. */
 export interface InitializerChange {
+  /** Dimensions before pruning. */
   readonly shape: readonly number[];
+  /** Dimensions after it. */
   readonly newShape: readonly number[];
   /** Kept indices of every changed axis, ascending, by axis number. */
   readonly kept: Readonly<Record<string, readonly number[]>>;
@@ -66,7 +68,9 @@ export type PlanOptions = Pick<BuildOptions, 'customizedOperators'>;
 
 /** Channels that were chosen together. */
 export interface PlanGroup {
+  /** Name of the layer whose channels were chosen. */
   readonly root: string;
+  /** Whether they are the root's output or input channels. */
   readonly side: 'out' | 'in';
   /** Which of the layer's channel axes of that side, where it has several (weights with heads on an axis of their own). */
   readonly part?: number;
@@ -74,10 +78,15 @@ export interface PlanGroup {
   readonly channels: number;
   /** Root channels that stay. */
   readonly kept: readonly number[];
+  /** All layers that lose channels with the root, the root included. */
   readonly members: readonly {
+    /** Name of the layer. */
     readonly layer: string;
+    /** Whether it loses output or input channels. */
     readonly side: 'out' | 'in';
+    /** Its channels on that side before pruning. */
     readonly channels: number;
+    /** How many of them stay. */
     readonly kept: number;
   }[];
   /** Why these channels were chosen. */
@@ -92,8 +101,11 @@ export interface Plan {
   readonly version: 1 | 2;
   /** Of the original model (see `fingerprint`); plans of version 1 have none. */
   readonly fingerprint?: string;
+  /** Options of the dependency graph that a replay builds. */
   readonly graph: PlanGraph;
+  /** What becomes of each changed initializer or constant, by name. */
   readonly initializers: Readonly<Record<string, InitializerChange>>;
+  /** The groups that lost channels. */
   readonly groups: readonly PlanGroup[];
   /**
    * Initializers that hold other numbers than the original's, by name: what `reconstruct` has changed. Their numbers are

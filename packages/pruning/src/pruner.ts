@@ -48,7 +48,9 @@ const SHARE_OR_CHANNELS: Kind = anyOf(kinds.anyNumber, listOf(kinds.anyNumber));
 
 /** Prunes a model to a ratio, in one or several steps. */
 export class BasePruner {
+  /** The dependency graph of the model; a step prunes its groups in place. */
   readonly graph: DependencyGraph;
+  /** The options as they were given, with defaults for what was left out. */
   readonly options: ResolvedOptions;
   #step = 0;
   readonly #ratios: readonly number[];

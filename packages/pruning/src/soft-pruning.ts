@@ -76,7 +76,9 @@ interface SoftPruningParts {
 
 /** Channels that are masked, until they are restored or removed for good. */
 export class SoftPruning {
+  /** The dependency graph of the masked model. */
   readonly graph: DependencyGraph;
+  /** The groups whose channels are masked. */
   readonly groups: readonly Group[];
   /** What makes the masked model differ from the pruned one, or may do so; empty where they compute the same. */
   readonly inexactBecause: readonly string[];

@@ -17,16 +17,21 @@ export interface PrunedGroup {
 
 /** A group that keeps its channels although some were to go. */
 export interface SkippedGroup {
+  /** Name of the root layer. */
   readonly root: string;
+  /** Whether the root's output or input channels were to go. */
   readonly side: Side;
+  /** What stood in the way, in words. */
   readonly reason: string;
 }
 
 /** What one step of a pruner did. */
 export interface StepSummary {
+  /** Groups that lost channels, in the order in which they were pruned. */
   readonly groups: readonly PrunedGroup[];
   /** Channels of all roots that were removed. */
   readonly channels: number;
+  /** Groups that were to lose channels and keep them. */
   readonly skipped: readonly SkippedGroup[];
   /** What came of the budget, where there is one. */
   readonly budget?: BudgetResult;

@@ -16,6 +16,7 @@ export interface Refusal {
   readonly reason: string;
   /** The node that the reason is about, e.g. `LRN 'norm1'`; absent where the reason says it itself. */
   readonly where?: string;
+  /** Names of the layers, in graph order. */
   readonly layers: readonly string[];
   /** Layers of which other channels can be pruned. */
   readonly partly: readonly string[];

@@ -78,8 +78,11 @@ export type ActivationStatistic = keyof typeof STATISTICS;
  * new BasePruner(model, { importance, pruningRatio: 0.5 }).step();
  */
 export class ActivationImportance {
+  /** What was measured of the activations of each channel. */
   readonly statistic: ActivationStatistic;
+  /** How the scores of several places become one. */
   readonly groupReduction: GroupReduction;
+  /** How the scores of a group are scaled, so that groups compare. */
   readonly normalizer: Normalizer;
   readonly #measured: ReadonlyMap<string, Float64Array>;
   readonly #points = new WeakMap<Analysis, MeasuringPoints>();

@@ -16,7 +16,9 @@ import type { TensorValues } from './values.ts';
 
 /** A model that is timed, under the name that the result gives it. */
 export interface BenchmarkModel {
+  /** Appears in the result; not looked at otherwise. */
   readonly name: string;
+  /** In memory, as bytes, or as the path of a file. */
   readonly model: ModelSource;
 }
 
@@ -33,6 +35,7 @@ export interface BenchmarkOptions extends SessionOptions, RandomInputOptions {
   readonly runs?: number;
   /** Input values to use in place of random ones. */
   readonly feeds?: TensorValues;
+  /** Is told of every model loaded and every run done; it is called between runs, not during one. */
   readonly onProgress?: (progress: BenchmarkProgress) => void;
 }
 
@@ -53,6 +56,7 @@ export interface ModelTiming {
 
 /** What a benchmark measured, and under which conditions. */
 export interface BenchmarkResult {
+  /** That all models ran on, as it was asked for. */
   readonly executionProvider: string;
   /** The hardware. */
   readonly device: string;
@@ -60,8 +64,11 @@ export interface BenchmarkResult {
   readonly threads: number | 'default';
   /** First dimension of the first input. */
   readonly batch: number;
+  /** Untimed runs of every model. */
   readonly warmup: number;
+  /** Timed runs of every model. */
   readonly runs: number;
+  /** In the order in which they were given; the first is what the others are compared with. */
   readonly models: readonly ModelTiming[];
 }
 

@@ -30,7 +30,12 @@ export interface GramOptions {
   /** The axis of the channels. Negative counts from the end. Default 1. */
   readonly axis?: number;
   /** The value whose channels are the columns, at the same positions. Default: the observed value itself. */
-  readonly with?: { readonly value: string; readonly axis?: number };
+  readonly with?: {
+    /** Name of the value. */
+    readonly value: string;
+    /** The axis of its channels. Default: `axis`, that of the observed value. */
+    readonly axis?: number;
+  };
   /** In which the products of a batch are summed; batches are summed in float64 either way. Default `float32`. */
   readonly precision?: 'float32' | 'float64';
 }

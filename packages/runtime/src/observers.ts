@@ -44,8 +44,11 @@ export const observers = {
   zeroShare: statistic(CHANNEL_STATISTICS.zeroShare),
   /** the share of elements that are not zero */
   nonzeroShare: statistic(CHANNEL_STATISTICS.nonzeroShare),
+  /** the least element */
   min: statistic(CHANNEL_STATISTICS.min),
+  /** the greatest element */
   max: statistic(CHANNEL_STATISTICS.max),
+  /** sums of products of channels with channels (see `GramOptions`) */
   gramMatrix,
 } as const;
 

@@ -25,6 +25,7 @@ export interface ExecutionProvider {
   readonly available: boolean;
   /** Why it is not available, and what to do about it. */
   readonly reason?: string;
+  /** What to install or run to have it, as a sentence. */
   readonly repair?: string;
 }
 

@@ -23,8 +23,11 @@ export const REFUSED_FALLBACK = 'fallback to CPU EP has been explicitly disabled
 
 /** A model that is loaded into onnxruntime. */
 export interface Session {
+  /** That every node of the model runs on, unless `cpuNodes` allowed others. */
   readonly executionProvider: string;
+  /** What it must be fed; dims are undefined where onnxruntime does not say them. */
   readonly inputs: readonly ValueInfo[];
+  /** What it returns; of type `UNDEFINED` where it is not a tensor and cannot be returned. */
   readonly outputs: readonly ValueInfo[];
   /**
    * Runs the model once.

@@ -31,8 +31,11 @@ export type ValueData =
 
 /** One tensor: an ONNX data type, its dimensions and its elements. */
 export interface TensorValue {
+  /** A member of `DataType`. */
   readonly dataType: number;
+  /** Sizes of the axes; empty for a scalar. */
   readonly dims: readonly number[];
+  /** The elements in row-major order, as many as the product of `dims`; 16-bit floats as their bits. */
   readonly data: ValueData;
 }
 

@@ -11,7 +11,15 @@ export interface BuildOptions {
   /** Shapes by input name, or sizes by symbol, where the file leaves them open. */
   readonly inputShapes?: InputShapes;
   /** Tensors by input name; only their `dims` are used. */
-  readonly exampleInputs?: Readonly<Record<string, { readonly dims: readonly number[] }>>;
+  readonly exampleInputs?: Readonly<
+    Record<
+      string,
+      {
+        /** Sizes of all axes, such as [1, 3, 224, 224]. */
+        readonly dims: readonly number[];
+      }
+    >
+  >;
   /** Records of operators that the engine does not know, or other rules for those that it does. */
   readonly customizedOperators?: readonly OperatorRecord[];
   /** Bare parameters (position embeddings, layer scales) that are to be layers of their own, under their own names. */

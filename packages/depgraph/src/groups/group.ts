@@ -17,14 +17,22 @@ import type { Traversal } from './traversal.ts';
 
 /** "Pruning `source` with `trigger` makes it necessary to prune `target` with `handler`." */
 export interface Dependency {
+  /** The layer that loses channels first. */
   readonly source: PrunableLayer;
+  /** How its channels go: on its output side or its input side. */
   readonly trigger: PruningFunction;
+  /**
+   * The layer that must lose the channels that are coupled with them; the source itself for the first member of a
+   * group.
+   */
   readonly target: PrunableLayer;
+  /** How the target's channels go. */
   readonly handler: PruningFunction;
 }
 
 /** One member of a group: the indices that leave one side of a layer. */
 export interface GroupItem {
+  /** Why this side of the layer belongs to the group: what was pruned before it, and with which functions. */
   readonly dep: Dependency;
   /** The side of the target layer with its parameter tensors. */
   readonly axis: LayerAxis;
@@ -38,12 +46,18 @@ export interface GroupItem {
 
 /** One parameter of a member of a group. */
 export interface GroupParameter {
+  /** The member of the group whose layer owns it. */
   readonly item: GroupItem;
   /** Name of the initializer or constant. */
   readonly name: string;
+  /** The tensor itself, with its content as it is now. */
   readonly tensor: TensorProto;
   /** The axis along which it loses the indices of `item`. */
   readonly axis: number;
+  /**
+   * What the layer does with it: `weight` and `bias` are learned, a `statistic` was counted (running mean and
+   * variance).
+   */
   readonly role: ParameterAxis['role'];
 }
 
@@ -70,11 +84,13 @@ const CELLS = instanceOf(Map, 'channels by leaf; ask a DependencyGraph for group
 
 /** Coupled channels, from the point of view of one root layer. */
 export class Group {
+  /** The dependency graph that the group is of; `prune` edits its model. */
   readonly graph: GroupOwner;
   /** The side of the layer that the group was asked for. */
   readonly root: LayerAxis;
   /** Ascending indices along the root's channel axis. */
   readonly idxs: Int32Array;
+  /** The channels that go, as indices of each free dimension that is involved: what `items` show by layer. */
   readonly cells: RemovedCells;
   readonly #sizes: ReadonlyMap<Leaf, number>;
   #items: readonly GroupItem[] | undefined;

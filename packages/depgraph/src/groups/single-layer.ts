@@ -34,7 +34,9 @@ const LAYER: Kind = {
 
 /** A node whose parameters no longer fit what it is given. */
 export interface BrokenNode {
+  /** Name of the layer, else of the node. */
   readonly layer: string;
+  /** ONNX name of the operator, such as `Conv`. */
   readonly operator: string;
   /** What does not fit. */
   readonly problem: string;

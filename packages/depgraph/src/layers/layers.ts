@@ -36,7 +36,12 @@ export interface LayerAxis {
 
 /** A layer with its specification and channel axes. */
 export interface PrunableLayer extends Layer {
+  /** What the layer is (a convolution, a normalization, ...), and which inputs of the node are its parameters. */
   readonly spec: LayerSpec;
+  /**
+   * Its output and input channels, each with the parameters that have them on an axis; several of one side where a
+   * weight keeps heads on an axis of their own.
+   */
   readonly axes: readonly LayerAxis[];
 }
 
@@ -173,8 +178,11 @@ export function notALayer(layer: Layer): LayerError {
 
 /** What a pruning function prunes: one side of some kinds of layers. */
 export interface PruningTarget {
+  /** As it is exported, such as `pruneConvOutChannels`. */
   readonly name: string;
+  /** Kinds of layers that it prunes; it refuses others. */
   readonly kinds: readonly LayerKind[];
+  /** `out`: channels that the layer makes; `in`: channels that it takes. */
   readonly side: Side;
 }
 

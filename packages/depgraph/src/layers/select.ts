@@ -29,7 +29,9 @@ export type LayerSelector = Layer | string;
 
 /** A layer that a selector means, and the name of it that matched. */
 export interface LayerMatch {
+  /** A layer with channels of its own. */
   readonly layer: PrunableLayer;
+  /** The one of its names that the selector fits: a node, an output, a module path. */
   readonly name: string;
 }
 

@@ -15,12 +15,16 @@ export interface InsertedNodeOptions {
   readonly name?: string;
   /** Names of the outputs, or how many. By default one, `<node name>_out`. */
   readonly outputs?: number | readonly string[];
+  /**
+   * Domain of the operator; '' (default) is `ai.onnx`. The model must import it, or be given it with `requireOpset`.
+   */
   readonly domain?: string;
   /**
    * The node of this graph right before, or after, which the new one comes; several keep the order in which they were
    * added. Without either it comes before the first node that needs it, else at the end.
    */
   readonly before?: NodeProto;
+  /** As `before`: the node right behind which the new one comes. */
   readonly after?: NodeProto;
 }
 
