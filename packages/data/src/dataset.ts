@@ -22,6 +22,7 @@ export interface SampleSource {
   readonly name: string;
   /** Samples. */
   readonly length: number;
+  /** Whether the class of every sample is known. */
   readonly hasLabels: boolean;
   /**
    * Reads samples.
@@ -30,6 +31,7 @@ export interface SampleSource {
   read(indices: readonly number[]): Promise<Pick<Batch, 'feeds' | 'labels'>>;
 }
 
+/** How samples are put together. */
 export interface DatasetOptions {
   /** Samples of one batch. Default 64. */
   readonly batchSize?: number;
@@ -90,6 +92,7 @@ export class Dataset implements AsyncIterable<Batch> {
     return this.#order.length;
   }
 
+  /** Whether batches have labels. */
   get hasLabels(): boolean {
     return this.#source.hasLabels;
   }
@@ -99,6 +102,7 @@ export class Dataset implements AsyncIterable<Batch> {
     return this.#source.name;
   }
 
+  /** The batches, from the first one on at every walk. @throws DataError when a sample cannot be read */
   async *[Symbol.asyncIterator](): AsyncGenerator<Batch> {
     for (let from = 0; from < this.length; from += this.batchSize) {
       const chosen = [...this.#order.subarray(from, from + this.batchSize)];

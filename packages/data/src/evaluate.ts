@@ -22,6 +22,7 @@ import { bootstrapInterval, type Interval, mcnemarMidP, pairedShareInterval, wil
 export interface EvaluateProgress {
   /** Samples. */
   readonly done: number;
+  /** Samples of the data set. */
   readonly total: number;
   /** Estimated from the samples so far. */
   readonly secondsLeft: number;
@@ -42,12 +43,15 @@ export interface EvaluateOptions extends SessionOptions {
 
 /** What was measured. */
 export interface Evaluation {
+  /** Name of the metric. */
   readonly metric: string;
   /** The mean of the scores. */
   readonly value: number;
+  /** How many samples were scored: all of the data set. */
   readonly samples: number;
   /** 95 %: Wilson's for shares, by bootstrap for others. */
   readonly interval: Interval;
+  /** Whether scores are 1 or 0, and the value is a share. */
   readonly isShare: boolean;
   /** One for every sample, in the order of the data set. */
   readonly scores: Float64Array;

@@ -10,12 +10,16 @@ export interface ScoreContext {
 
 /** A way to score one sample. */
 export interface Metric {
+  /** What results are called by. */
   readonly name: string;
   /** Whether scores are 1 or 0: right or wrong. */
   readonly isShare: boolean;
   /** What it needs besides the output. */
   readonly needs: 'nothing' | 'labels' | 'reference';
-  /** @param output one sample of the model's output, row-major */
+  /**
+   * Scores one sample. NaN is refused by whoever measures.
+   * @param output one sample of the model's output, row-major
+   */
   score(output: ArrayLike<number>, context: ScoreContext): number;
 }
 

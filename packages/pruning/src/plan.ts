@@ -55,6 +55,7 @@ export interface WeightChange {
   readonly lambda?: number;
   /** Digest of the data that it was done with. */
   readonly data?: string;
+  /** Of whatever was drawn at random. */
   readonly seed?: number;
   /** Of the initializer as it is now (see `tensorFingerprint`). */
   readonly fingerprint: string;

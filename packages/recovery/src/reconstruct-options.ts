@@ -8,6 +8,7 @@ import type { NotRefitted } from './layers/refittable.ts';
 export interface ReconstructProgress {
   /** Layers that are done. */
   readonly done: number;
+  /** Layers that are refitted in all. */
   readonly total: number;
   /** The layer that is refitted now. */
   readonly layer: string;
@@ -40,14 +41,13 @@ export interface ReconstructOptions extends SessionOptions, PlanOptions {
 
 /** What happened to one layer. */
 export interface RefittedLayer {
+  /** Its name, as `model.layers()` has it. */
   readonly layer: string;
   /** The pull that was chosen; undefined where the layer kept its weights, since a fit was no better on held-out data. */
   readonly lambda: number | undefined;
-  /**
-   * Error of the layer's output on held-out data, as a share of the variance of what it should be: as pruned, and with
-   * weights that were fitted to the rest of the data.
-   */
+  /** Mean squared error of the layer's output on held-out data, as pruned: a share of the variance of what it should be. */
   readonly errorBefore: number;
+  /** The same with weights that were fitted to the rest of the data; the layer has those of a fit to all of it. */
   readonly errorAfter: number;
   /** Names of the initializers that hold other numbers now. */
   readonly initializers: readonly string[];

@@ -63,7 +63,9 @@ export interface Target {
 
 /** A layer that keeps its weights although its inputs have changed. */
 export interface NotRefitted {
+  /** Its name, as `model.layers()` has it. */
   readonly layer: string;
+  /** What stands in the way, as part of a sentence. */
   readonly reason: string;
 }
 
