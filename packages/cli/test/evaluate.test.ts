@@ -1,7 +1,7 @@
 /** `evaluate`: a model is measured on samples, alone or beside its original. */
 import { writeFileSync } from 'node:fs';
 import { GraphBuilder, type Model } from '@onnx-pruning/onnx';
-import { run, saved, temporaryFolder } from './harness.ts';
+import { npy, run, saved, temporaryFolder } from './harness.ts';
 
 const folder = temporaryFolder();
 const at = folder.at;
@@ -34,9 +34,7 @@ beforeAll(async () => {
     [1, 4],
     [3, 4],
   ];
-  const header = "{'descr': '<f4', 'fortran_order': False, 'shape': (4, 2), }\n";
-  const start = [Buffer.from('\x93NUMPY\x01\x00', 'latin1'), Buffer.of(header.length, 0), Buffer.from(header)];
-  writeFileSync(at('x.npy'), Buffer.concat([...start, new Uint8Array(Float32Array.from(rows.flat()).buffer)]));
+  writeFileSync(at('x.npy'), npy([4, 2], Float32Array.from(rows.flat())));
   idx('y-idx1-ubyte', [4], [0, 0, 1, 0]);
   idx('short-idx1-ubyte', [2], [0, 1]);
 });

@@ -90,3 +90,11 @@ export async function saved(model: Model, path: string): Promise<string> {
 export function contents(folder: { files(): string[]; at(name: string): string }): Record<string, string> {
   return Object.fromEntries(folder.files().map((name) => [name, readFileSync(folder.at(name), 'base64')]));
 }
+
+/** An array as numpy.save writes it. */
+export function npy(dims: readonly number[], content: Float32Array | Uint8Array): Uint8Array {
+  const type = content instanceof Uint8Array ? '|u1' : '<f4';
+  const header = `{'descr': '${type}', 'fortran_order': False, 'shape': (${dims.join(', ')},), }\n`;
+  const start = [Buffer.from('\x93NUMPY\x01\x00', 'latin1'), Buffer.of(header.length, 0), Buffer.from(header)];
+  return Buffer.concat([...start, new Uint8Array(content.buffer)]);
+}

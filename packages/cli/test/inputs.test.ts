@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { createRandom, DataType, encodeMessage, GraphBuilder, type Model, makeTensor } from '@onnx-pruning/onnx';
 import { feedSource } from '../src/given-inputs.ts';
-import { contents, run, saved, smallNet, temporaryFolder } from './harness.ts';
+import { contents, npy, run, saved, smallNet, temporaryFolder } from './harness.ts';
 
 const folder = temporaryFolder();
 const at = folder.at;
@@ -32,12 +32,6 @@ function brightness(name = 'x', size: (number | string)[] = ['h', 'w']): Model {
 const pixels = (start = 90): Float32Array => Float32Array.from({ length: 48 }, (_, i) => start + ((i * 7) % 48));
 const bytesOf = (array: Float32Array): Uint8Array => new Uint8Array(array.buffer);
 
-function npy(shape: string, content: Float32Array): Uint8Array {
-  const header = `{'descr': '<f4', 'fortran_order': False, 'shape': ${shape}, }\n`;
-  const start = [Buffer.from('\x93NUMPY\x01\x00', 'latin1'), Buffer.of(header.length, 0), Buffer.from(header)];
-  return Buffer.concat([...start, bytesOf(content)]);
-}
-
 const tensor = (start: number): Uint8Array =>
   encodeMessage('TensorProto', makeTensor('x', DataType.FLOAT, [1, 3, 4, 4], pixels(start)));
 
@@ -49,8 +43,8 @@ function put(name: string, bytes: Uint8Array): void {
 beforeAll(async () => {
   await saved(brightness('x', [4, 4]), at('model.onnx'));
   await saved(brightness(), at('dynamic.onnx'));
-  put('image.npy', npy('(1, 3, 4, 4)', pixels()));
-  put('wide.npy', npy('(1, 3, 4, 5)', new Float32Array(60)));
+  put('image.npy', npy([1, 3, 4, 4], pixels()));
+  put('wide.npy', npy([1, 3, 4, 5], new Float32Array(60)));
   put('image.bin', bytesOf(pixels()));
   put('zoo/test_data_set_0/input_0.pb', tensor(90));
   put('zoo/test_data_set_1/input_0.pb', tensor(95));
@@ -197,7 +191,7 @@ it('--inputs does not change what is pruned', async () => {
   put(
     'small.npy',
     npy(
-      '(1, 3, 8, 8)',
+      [1, 3, 8, 8],
       Float32Array.from({ length: 192 }, (_, i) => Math.sin(i)),
     ),
   );

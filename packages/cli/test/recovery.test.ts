@@ -3,18 +3,13 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { createRandom, loadModel } from '@onnx-pruning/onnx';
 import { compareModels, verify } from '@onnx-pruning/proof';
 import { parsePlan } from '@onnx-pruning/pruning';
-import { run, saved, smallNet, temporaryFolder } from './harness.ts';
+import { npy, run, saved, smallNet, temporaryFolder } from './harness.ts';
 
 const folder = temporaryFolder();
 const at = folder.at;
 
-/** A file as numpy.save writes it. */
-function npy(name: string, dims: readonly number[], content: Float32Array | Uint8Array): void {
-  const type = content instanceof Uint8Array ? '|u1' : '<f4';
-  const header = `{'descr': '${type}', 'fortran_order': False, 'shape': (${dims.join(', ')},), }\n`;
-  const start = [Buffer.from('\x93NUMPY\x01\x00', 'latin1'), Buffer.of(header.length, 0), Buffer.from(header)];
-  writeFileSync(at(name), Buffer.concat([...start, new Uint8Array(content.buffer)]));
-}
+const put = (name: string, dims: readonly number[], content: Float32Array | Uint8Array): void =>
+  writeFileSync(at(name), npy(dims, content));
 
 const normal = (size: number): Float32Array => {
   const random = createRandom(11);
@@ -23,16 +18,16 @@ const normal = (size: number): Float32Array => {
 
 beforeAll(async () => {
   await saved(smallNet(), at('net.onnx'));
-  npy('samples.npy', [200, 3, 8, 8], normal(200 * 192));
-  npy('few.npy', [5, 3, 8, 8], normal(5 * 192));
-  npy('one.npy', [1, 3, 8, 8], normal(192));
-  npy('other.npy', [20, 3, 8, 9], normal(20 * 216));
-  npy(
+  put('samples.npy', [200, 3, 8, 8], normal(200 * 192));
+  put('few.npy', [5, 3, 8, 8], normal(5 * 192));
+  put('one.npy', [1, 3, 8, 8], normal(192));
+  put('other.npy', [20, 3, 8, 9], normal(20 * 216));
+  put(
     'bytes.npy',
     [20, 8, 8, 3],
     Uint8Array.from(normal(20 * 192), (x) => 128 + 40 * x),
   );
-  npy('grey.npy', [20, 3, 8, 8], new Float32Array(20 * 192).fill(0.5));
+  put('grey.npy', [20, 3, 8, 8], new Float32Array(20 * 192).fill(0.5));
   writeFileSync(at('steps.json'), '{"from": "HWC", "scale": 0.004}');
   writeFileSync(at('odd.json'), '{"from": "HWC", "skale": 0.004}');
 });

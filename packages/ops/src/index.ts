@@ -1,4 +1,5 @@
 /** The public names of the operator package. */
+export type { Algebra, ChannelAffine, LinearMap } from './algebra.ts';
 export { arityOf, arityProblem } from './arity.ts';
 export { broadcastDims, equateBroadcast } from './broadcast.ts';
 export {

@@ -5,6 +5,7 @@
  * operator, no model, no pruning policy. All fields are required, so an operator that forgot one does not compile.
  */
 import type { NodeProto, TensorProto } from '@onnx-pruning/onnx';
+import type { Algebra } from './algebra.ts';
 
 /** Size of one axis: a number, or a symbol such as `batch` or `2*h*w` where the size is only known at run time. */
 export type Dim = number | string;
@@ -233,6 +234,11 @@ export interface OperatorRecord {
   overhead(ctx: ModuleContext): number;
   /** The layer this node is to a user, or null when it has no parameters of its own. */
   layer(view: NodeView): LayerSpec | null;
+  /**
+   * What the node computes, as far as fits of weights must know it. Records of operators that are neither linear in a weight
+   * nor looked through leave it out: nothing is fitted to what lies behind them.
+   */
+  algebra?(view: NodeView): Algebra | null;
 }
 
 /** For records with no sizes to rewrite. */

@@ -89,30 +89,7 @@ export type Settings = Omit<ReconstructOptions, keyof SessionOptions>;
 
 /** Options of sessions, and all others. */
 export function splitOptions(options: ReconstructOptions): { session: SessionOptions; settings: Settings } {
-  const {
-    fit,
-    lambda,
-    holdOut,
-    positions,
-    precision,
-    memoryLimit,
-    seed,
-    signal,
-    onProgress,
-    customizedOperators,
-    ...session
-  } = options;
-  const settings = {
-    fit,
-    lambda,
-    holdOut,
-    positions,
-    precision,
-    memoryLimit,
-    seed,
-    signal,
-    onProgress,
-    customizedOperators,
-  };
-  return { session, settings };
+  const part = (isOwn: boolean): object =>
+    Object.fromEntries(Object.entries(options).filter(([name]) => name in RECONSTRUCT_OPTIONS === isOwn));
+  return { session: part(false), settings: part(true) };
 }

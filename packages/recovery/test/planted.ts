@@ -7,6 +7,9 @@ import { createRandom, GraphBuilder, type Model } from '@onnx-pruning/onnx';
 import { createPlan, type Plan } from '@onnx-pruning/pruning';
 import { randomInputs, type TensorValues } from '@onnx-pruning/runtime';
 
+/** So little pull, and sums so exact, that the right solution is found. */
+export const FREE = { lambda: 1e-9, precision: 'float64' } as const;
+
 /** Random numbers for an initializer. */
 export const random =
   (seed: number): ((size: number) => Float32Array) =>

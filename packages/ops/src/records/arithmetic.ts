@@ -2,7 +2,9 @@
  * Operators that combine their inputs element by element, with broadcasting: arithmetic, comparisons, logic and Where.
  * Small integer tensors are folded, so that sizes computed in the graph are known.
  */
+
 import { DataType, greatest } from '@onnx-pruning/onnx';
+import type { Algebra } from '../algebra.ts';
 import { broadcastDims, equateBroadcast } from '../broadcast.ts';
 import { isKnown } from '../dims.ts';
 import { NEWEST_OPSET, OLDEST_OPSET } from '../opsets.ts';
@@ -48,6 +50,7 @@ interface Elementwise {
   readonly fold: ((view: NodeView, elements: readonly scalars.Element[]) => scalars.Element) | undefined;
   /** What Torch-Pruning charges; nothing by default. */
   readonly overhead?: OperatorRecord['overhead'];
+  readonly algebra?: Algebra;
 }
 
 /** The contents of all inputs, each stretched to the dimensions of the result; undefined where one is not known. */
@@ -129,6 +132,7 @@ function elementwise(operator: Elementwise): OperatorRecord {
     macs: noMacs,
     overhead: operator.overhead ?? noOverhead,
     layer: role === undefined ? noLayer : (view) => operandLayer(role, view),
+    algebra: () => operator.algebra ?? null,
   };
 }
 
@@ -173,7 +177,7 @@ function separateBias(ctx: ModuleContext): number {
 }
 
 const operators: readonly Elementwise[] = [
-  { ...ofNumbers('Add', 'bias', folding(scalars.add)), overhead: separateBias },
+  { ...ofNumbers('Add', 'bias', folding(scalars.add)), overhead: separateBias, algebra: { kind: 'sum' } },
   ofNumbers('Sub', 'bias', folding(scalars.subtract)),
   ofNumbers('Sum', 'bias', folding(scalars.add)),
   ofNumbers('Mean', 'bias', undefined),

@@ -5,6 +5,7 @@
 
 import { carry, expectSize, freezeAxes } from '../axes.ts';
 import { mulDims } from '../dims.ts';
+import { convolutionMap, linearInWeight, transposedConvolutionMap } from '../linear-map.ts';
 import { NEWEST_OPSET, OLDEST_OPSET } from '../opsets.ts';
 import { perOutputElement } from '../overhead.ts';
 import type {
@@ -270,6 +271,7 @@ export const convOperators: readonly OperatorRecord[] = [
     macs: convMacs,
     overhead: biasOverhead,
     layer: convLayer,
+    algebra: linearInWeight(convolutionMap),
   },
   {
     domain: '',
@@ -281,5 +283,6 @@ export const convOperators: readonly OperatorRecord[] = [
     macs: convMacs,
     overhead: biasOverhead,
     layer: transposedLayer,
+    algebra: linearInWeight(transposedConvolutionMap),
   },
 ];

@@ -5,6 +5,7 @@
 
 import { carry, expectSize, freezeNode } from '../axes.ts';
 import { broadcastDims } from '../broadcast.ts';
+import { gemmMap, linearInWeight, matMulMap } from '../linear-map.ts';
 import { NEWEST_OPSET, OLDEST_OPSET } from '../opsets.ts';
 import { perOutputFeature } from '../overhead.ts';
 import type {
@@ -178,6 +179,7 @@ const matMul: OperatorRecord = {
   macs: matMulMacs,
   overhead: noOverhead,
   layer: matMulLayer,
+  algebra: linearInWeight(matMulMap),
 };
 
 // FusedMatMul
@@ -199,6 +201,8 @@ const fusedMatMul: OperatorRecord = {
   },
   overhead: noOverhead,
   layer: (view) => (transposesBatch(view) ? null : matMulLayer(view)),
+  // No rule for its factor and its transposed operands.
+  algebra: linearInWeight(() => undefined),
 };
 
 /** Gemm (C optional since opset 11), MatMul and FusedMatMul; other versions differ in types only. */
@@ -213,6 +217,7 @@ export const linearOperators: readonly OperatorRecord[] = [
     macs: gemmMacs,
     overhead: (ctx) => (ctx.node.input[2] ? perOutputFeature(ctx) : 0),
     layer: gemmLayer,
+    algebra: linearInWeight(gemmMap),
   },
   matMul,
   fusedMatMul,

@@ -3,7 +3,8 @@
  * that pruning such an axis is marked as inexact, and which axes the parameters share with the input.
  * GroupNormalization is stated in group-normalization.ts, Softmax and its kin in softmax.ts.
  */
-import { DataType } from '@onnx-pruning/onnx';
+import { DataType, readNumbers } from '@onnx-pruning/onnx';
+import type { Algebra } from '../algebra.ts';
 import { axisOf, carryAll, checkedAxis, freezeAxes } from '../axes.ts';
 import { equateBroadcast } from '../broadcast.ts';
 import { NEWEST_OPSET, OLDEST_OPSET } from '../opsets.ts';
@@ -23,6 +24,18 @@ import { noLayer, noMacs, noOverhead, nothing } from '../record.ts';
 import { elemTypeOf } from '../values.ts';
 import { groupNormalization } from './group-normalization.ts';
 import { expectDims, expectRank, expectStretches, shapeInfo } from './operands.ts';
+
+/** With statistics that are constants, a factor and a summand for each channel. */
+function batchNormAlgebra(view: NodeView): Algebra | null {
+  const tensors = [1, 2, 3, 4].map((input) => view.constant(input));
+  if (tensors.some((tensor) => tensor === undefined)) return null;
+  if (view.int('training_mode', 0) !== 0 || view.int('spatial', 1) === 0) return null;
+  const [scale, shift, mean, variance] = tensors.map((tensor) => readNumbers(tensor!));
+  const epsilon = view.float('epsilon', 1e-5);
+  const factors = Float64Array.from(scale!, (x, c) => x / Math.sqrt(variance![c]! + epsilon));
+  const of = { scale: factors, shift: factors.map((x, c) => shift![c]! - mean![c]! * x) };
+  return { kind: 'affine', subtracted: 3, of };
+}
 
 /** A layer whose constant inputs among `inputs` hold the channels on axis 0; null where the first is computed. */
 function channelParameters(kind: LayerKind, view: NodeView, inputs: readonly ParameterSpec[]): LayerSpec | null {
@@ -207,6 +220,7 @@ export const normalizationOperators: readonly OperatorRecord[] = [
     macs: noMacs,
     overhead: scaleAndShift,
     layer: (view) => channelParameters('batchnorm', view, SCALE_BIAS_AND_STATISTICS),
+    algebra: batchNormAlgebra,
   },
   {
     domain: '',

@@ -28,6 +28,7 @@ const shape: OperatorRecord = {
   macs: noMacs,
   overhead: noOverhead,
   layer: noLayer,
+  algebra: () => ({ kind: 'sizes' }),
 };
 
 const size: OperatorRecord = {
@@ -43,6 +44,7 @@ const size: OperatorRecord = {
   macs: noMacs,
   overhead: noOverhead,
   layer: noLayer,
+  algebra: () => ({ kind: 'sizes' }),
 };
 
 /** Shape, Size. */

@@ -8,6 +8,7 @@ import {
   type TensorProto,
   tensorDims,
 } from '@onnx-pruning/onnx';
+import { matrix } from '../solve/matrix.ts';
 import type { Refittable } from './refittable.ts';
 import type { Fit } from './ridge.ts';
 
@@ -17,9 +18,13 @@ export function fitsOf({ graph }: Model, { map, weight, bias }: Refittable): Fit
   const { product, bias: added } = map.scale;
   // A mean that is subtracted later is no part of the layer's output.
   const shift = bias?.how === 'added' ? readNumbers(constants.get(bias.constant)!) : undefined;
-  return map.matrices(readNumbers(constants.get(weight)!)).map(({ rows, columns, data }, g) => ({
-    weights: { rows, columns, data: data.map((x) => x * product) },
-    bias: Float64Array.from({ length: columns }, (_, j) => (shift?.[g * columns + j] ?? 0) * added),
+  return map.matrices(readNumbers(constants.get(weight)!)).map((numbers, g) => ({
+    weights: matrix(
+      map.inputs,
+      map.outputs,
+      numbers.map((x) => x * product),
+    ),
+    bias: Float64Array.from({ length: map.outputs }, (_, j) => (shift?.[g * map.outputs + j] ?? 0) * added),
   }));
 }
 
@@ -33,7 +38,7 @@ export function writeFits(model: Model, { map, weight, bias }: Refittable, fits:
     return name;
   };
   const { product, bias: added } = map.scale;
-  const scaled = fits.map(({ weights }) => ({ ...weights, data: weights.data.map((x) => x / product) }));
+  const scaled = fits.map(({ weights }) => weights.data.map((x) => x / product));
   const changed = [replace(weight, () => map.weightOf(scaled))];
   if (bias !== undefined) {
     const shift = Float64Array.from(fits.flatMap((fit) => [...fit.bias]));

@@ -4,6 +4,7 @@
  * It must not know what is fitted.
  */
 import { DataType, GraphBuilder, GraphEditor, type Model, makeTensor } from '@onnx-pruning/onnx';
+import type { LinearMap } from '@onnx-pruning/ops';
 import {
   createSession,
   type Session,
@@ -13,7 +14,6 @@ import {
 } from '@onnx-pruning/runtime';
 import { RecoveryError } from '../errors.ts';
 import { type Matrix, matrix } from '../solve/matrix.ts';
-import type { LinearMap } from './linear-map.ts';
 import type { Refittable } from './refittable.ts';
 
 /** Sums over positions of x x', x y', x, y and y^2 for the rows x and targets y of one group. */

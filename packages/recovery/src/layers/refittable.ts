@@ -3,28 +3,20 @@
  * the original, at the channels that stay; or, where its result is added to another value, what is missing there to the
  * original's sum, so that it makes up for what earlier layers could not. It must not run models.
  */
-import { termOf } from '@onnx-pruning/depgraph';
+import { GraphNodeView, opsetOf, termOf } from '@onnx-pruning/depgraph';
 import {
-  attrFloat,
-  attrInt,
   constantTensors,
   DataType,
   type Model,
   type NodeProto,
-  readNumbers,
   type TensorProto,
   tensorDims,
   tensorSize,
   usedNames,
 } from '@onnx-pruning/onnx';
+import type { Algebra, ChannelAffine, LinearMap } from '@onnx-pruning/ops';
 import { axesOf, isPruned, type PlannedRemoval } from '@onnx-pruning/proof';
-import { type LinearMap, linearMapOf, weightInputOf } from './linear-map.ts';
-
-/** A factor and a summand for every channel: BatchNormalization's. */
-export interface Affine {
-  readonly scale: Float64Array;
-  readonly shift: Float64Array;
-}
+import { modelInputs } from '@onnx-pruning/runtime';
 
 /** A constant that a summand of the layer's output can be put into. */
 export interface BiasPlace {
@@ -58,7 +50,7 @@ export interface Target {
   /** A value of the pruned model that is added to what the layer gives before it is compared with `value`. */
   readonly added: string | undefined;
   /** What is done to the layer's output before that. */
-  readonly behind: Affine | undefined;
+  readonly behind: ChannelAffine | undefined;
 }
 
 /** A layer that keeps its weights although its inputs have changed. */
@@ -70,9 +62,6 @@ export interface NotRefitted {
 }
 
 const FLOATS: ReadonlySet<number> = new Set([DataType.FLOAT, DataType.FLOAT16, DataType.DOUBLE]);
-
-/** Operators that read how large a value is, and none of its numbers. */
-const SHAPE_ONLY: ReadonlySet<string> = new Set(['Shape', 'Size']);
 
 /**
  * Finds the layers of a pruned model whose inputs pruning has changed.
@@ -86,8 +75,11 @@ export function refittableLayers(
   return new Search(planned, pruned, order).run();
 }
 
+type Linear = Extract<Algebra, { kind: 'linear' }>;
+
 class Search {
   readonly #planned: PlannedRemoval;
+  readonly #pruned: Model;
   readonly #order: readonly NodeProto[];
   readonly #names: ReadonlyMap<NodeProto, string>;
   readonly #constants: ReadonlyMap<string, TensorProto>;
@@ -95,15 +87,25 @@ class Search {
   readonly #users = new Map<string, (NodeProto | undefined)[]>();
   /** Where each value is computed; inputs and constants are there from the start. */
   readonly #positions = new Map<string, number>();
+  /** Values that depend on an input of the graph. */
+  readonly #dynamic: Set<string>;
 
   constructor(planned: PlannedRemoval, pruned: Model, order: readonly NodeProto[]) {
     this.#planned = planned;
+    this.#pruned = pruned;
     this.#order = order;
     this.#names = new Map(pruned.layers().map(({ node, name }) => [node, name]));
     this.#constants = constantTensors(pruned.graph);
+    this.#dynamic = new Set(modelInputs(pruned).map(({ name }) => name));
     for (const [at, node] of order.entries()) {
-      if (!SHAPE_ONLY.has(node.opType ?? '')) for (const name of new Set(usedNames(node))) this.#noteUser(name, node);
-      for (const name of node.output) this.#positions.set(name, at);
+      const used = new Set(usedNames(node));
+      // The size of a weight stays as it is.
+      if (this.#algebra(node)?.kind !== 'sizes') for (const name of used) this.#noteUser(name, node);
+      const isDynamic = [...used].some((name) => this.#dynamic.has(name));
+      for (const name of node.output) {
+        this.#positions.set(name, at);
+        if (isDynamic) this.#dynamic.add(name);
+      }
     }
     for (const { name = '' } of pruned.graph.output) this.#noteUser(name, undefined);
   }
@@ -114,18 +116,24 @@ class Search {
     else this.#users.set(name, [node]);
   }
 
+  /** What the operator's record says that a node computes; nothing for operators without a record. */
+  #algebra(node: NodeProto): Algebra | undefined {
+    const { registry } = this.#planned.graph.analysis;
+    const opset = opsetOf(this.#pruned, node);
+    const record = registry.find(node.domain ?? '', node.opType ?? '', opset);
+    return record?.algebra?.(new GraphNodeView(node, opset, [], this.#constants)) ?? undefined;
+  }
+
   run(): { layers: Refittable[]; left: NotRefitted[] } {
     const layers: Refittable[] = [];
     const left: NotRefitted[] = [];
     const changed = this.#changedNodes();
     for (const [position, node] of this.#order.entries()) {
-      const weight = node.input[weightInputOf(node) ?? -1] ?? '';
-      if (!changed.has(node) || weight === '') continue;
-      const tensor = this.#constants.get(weight);
-      // A product of two values has no weights to refit.
-      if (tensor === undefined && node.opType === 'MatMul') continue;
+      const algebra = changed.has(node) ? this.#algebra(node) : undefined;
+      // A product of two values that depend on the inputs has no weights.
+      if (algebra?.kind !== 'linear' || node.input.slice(0, 2).every((name) => this.#dynamic.has(name))) continue;
       const name = this.#names.get(node) ?? node.output[0] ?? '';
-      const found = tensor ? this.#layer(node, position, weight, tensor) : 'its weights are computed by other nodes';
+      const found = this.#layer(node, position, algebra);
       if (typeof found === 'string') left.push({ layer: name, reason: found });
       else layers.push({ ...found, name });
     }
@@ -149,9 +157,13 @@ class Search {
   }
 
   /** The layer, or why its weights cannot be refitted. */
-  #layer(node: NodeProto, position: number, weight: string, tensor: TensorProto): Omit<Refittable, 'name'> | string {
+  #layer(node: NodeProto, position: number, { map, ...at }: Linear): Omit<Refittable, 'name'> | string {
+    const [input, weight] = [node.input[at.value] ?? '', node.input[at.weight] ?? ''];
+    const tensor = this.#constants.get(weight);
+    if (tensor === undefined) {
+      return this.#dynamic.has(weight) ? 'its weights are on the left' : 'its weights are computed by other nodes';
+    }
     if (!FLOATS.has(tensor.dataType ?? 0)) return 'its weights are not floating-point numbers';
-    const map = linearMapOf(node, tensorDims(tensor));
     if (!map) return 'this form of its operator is not known to reconstruction';
     const users = this.#users.get(weight)?.length ?? 0;
     if (users > 1) return `its weights are shared by ${users} nodes`;
@@ -159,7 +171,7 @@ class Search {
     if (typeof place === 'string') return place;
     const target = this.#target(place.output, map, position);
     if (typeof target === 'string') return target;
-    return { node, position, map, input: node.input[map.input] ?? '', weight, bias: place.bias, target };
+    return { node, position, map, input, weight, bias: place.bias, target };
   }
 
   /** Where the bias of a layer is, and the value that has it; or why the layer cannot be refitted. */
@@ -170,15 +182,14 @@ class Search {
       if (this.#isOwn(given, map)) return { bias: { constant: given, how: 'added' }, output };
       return 'its bias is computed, shared, or not one number for each channel';
     }
-    const next = this.#onlyUser(output);
-    if (next?.opType === 'BatchNormalization' && attrInt(next, 'training_mode', 0) === 0) {
-      const mean = next.input[3] ?? '';
-      if (next.input[0] === output && this.#isOwn(mean, map))
-        return { bias: { constant: mean, how: 'subtracted' }, output };
+    const next = this.#next(output);
+    if (next?.algebra?.kind === 'affine') {
+      const subtracted = next.node.input[next.algebra.subtracted] ?? '';
+      if (this.#isOwn(subtracted, map)) return { bias: { constant: subtracted, how: 'subtracted' }, output };
     }
-    const added = next?.opType === 'Add' ? (next.input.find((name) => name !== output) ?? '') : '';
+    const added = next?.algebra?.kind === 'sum' ? (next.node.input.find((name) => name !== output) ?? '') : '';
     if (map.outputAxis === -1 && this.#isOwn(added, map)) {
-      return { bias: { constant: added, how: 'added' }, output: next?.output[0] ?? '' };
+      return { bias: { constant: added, how: 'added' }, output: next?.node.output[0] ?? '' };
     }
     return { bias: undefined, output };
   }
@@ -193,14 +204,15 @@ class Search {
   #target(output: string, { outputAxis }: LinearMap, position: number): Target | string {
     const kept = this.#keptOf(output, outputAxis);
     if (typeof kept === 'string') return kept;
-    const next = this.#onlyUser(output);
-    const behind = next && this.#batchNormalization(next);
-    const branch = behind ? (next?.output[0] ?? '') : output;
-    const sum = this.#onlyUser(branch);
-    const added = sum?.opType === 'Add' ? sum.input.find((name) => name !== branch) : undefined;
+    const next = this.#next(output);
+    // What makes a channel constant cannot be turned back.
+    const behind = next?.algebra?.kind === 'affine' && !next.algebra.of.scale.includes(0) ? next.algebra.of : undefined;
+    const branch = behind ? (next?.node.output[0] ?? '') : output;
+    const sum = this.#next(branch);
+    const added = sum?.algebra?.kind === 'sum' ? sum.node.input.find((name) => name !== branch) : undefined;
     const isReady = added !== undefined && this.#isComputedBefore(added, position) && this.#areAlike(added, branch);
     if (!isReady) return { value: output, kept, added: undefined, behind: undefined };
-    return { value: sum?.output[0] ?? '', kept, added, behind };
+    return { value: sum?.node.output[0] ?? '', kept, added, behind };
   }
 
   #isComputedBefore(value: string, position: number): boolean {
@@ -213,21 +225,13 @@ class Search {
     return one !== undefined && one === other;
   }
 
-  #onlyUser(value: string): NodeProto | undefined {
-    const users = this.#users.get(value) ?? [];
-    return users.length === 1 ? users[0] : undefined;
-  }
-
-  /** What a node does that normalizes by constants; undefined for others, and for one that makes channels constant. */
-  #batchNormalization(node: NodeProto): Affine | undefined {
-    if (node.opType !== 'BatchNormalization' || attrInt(node, 'training_mode', 0) !== 0) return undefined;
-    const tensors = node.input.slice(1, 5).map((name) => this.#constants.get(name));
-    if (tensors.length < 4 || tensors.some((tensor) => tensor === undefined)) return undefined;
-    const [scale, bias, mean, variance] = tensors.map((tensor) => Float64Array.from(readNumbers(tensor!)));
-    const epsilon = attrFloat(node, 'epsilon', 1e-5);
-    const factors = scale!.map((x, c) => x / Math.sqrt(variance![c]! + epsilon));
-    if (factors.some((x) => x === 0)) return undefined;
-    return { scale: factors, shift: bias!.map((x, c) => x - mean![c]! * factors[c]!) };
+  /** The node that alone uses a value, as its data, and what it computes. */
+  #next(value: string): { readonly node: NodeProto; readonly algebra: Algebra | undefined } | undefined {
+    const [node, ...others] = this.#users.get(value) ?? [];
+    if (node === undefined || others.length > 0) return undefined;
+    const algebra = this.#algebra(node);
+    const isData = algebra?.kind !== 'affine' || node.input[0] === value;
+    return isData ? { node, algebra } : undefined;
   }
 
   /** What stays of a value's channels, in the original's numbering; or why that cannot be said. */
