@@ -2,6 +2,15 @@
 import { readFile } from 'node:fs/promises';
 import { PRESETS, type Preprocess, type Preset } from '@onnx-pruning/data';
 import { OptionError } from '@onnx-pruning/pruning';
+import { Option } from 'commander';
+import { parsePath } from './parse-values.ts';
+
+/** The option, of commands that take images. @param images what it is about, e.g. `images of --calib` */
+export const preprocessOption = (images: string): Option =>
+  new Option(
+    '--preprocess <how>',
+    `what is done to ${images}: ${Object.keys(PRESETS).join(', ')}, or a JSON file with the steps`,
+  ).argParser((text) => parsePath(text));
 
 /** @throws OptionError for what is neither */
 export async function readPreprocess(text: string): Promise<Preset | Preprocess> {

@@ -9,13 +9,12 @@ import {
   type MetricName,
   openDataset,
   type PairedComparison,
-  PRESETS,
 } from '@onnx-pruning/data';
 import { loadModel } from '@onnx-pruning/onnx';
 import { OptionError } from '@onnx-pruning/pruning';
 import { type Command, Option } from 'commander';
 import { parsePath, parsePositiveInteger, parseSeed } from '../parse-values.ts';
-import { readPreprocess } from '../preprocess.ts';
+import { preprocessOption, readPreprocess } from '../preprocess.ts';
 import { StatusLine, type Terminal } from '../terminal.ts';
 import { columnsOf, wrap } from '../wrap.ts';
 
@@ -57,11 +56,7 @@ export function addEvaluateVerb(program: Command, terminal: Terminal): void {
     .argument('<model>', 'the .onnx file to measure', parsePath)
     .requiredOption('--data <file>', 'samples: IDX as MNIST has it, .npy, or .npz', parsePath)
     .option('--labels <file>', 'the class of every sample: IDX or .npy', parsePath)
-    .option(
-      '--preprocess <how>',
-      `what is done to images: ${Object.keys(PRESETS).join(', ')}, or a JSON file with the steps`,
-      parsePath,
-    )
+    .addOption(preprocessOption('images'))
     .addOption(
       new Option('--metric <name>', 'what is measured (default: top1 with labels, else agreement)').choices(
         Object.keys(METRICS),

@@ -1,5 +1,4 @@
 /** The verb `prune`: its options and how its result is shown. The work is done by prune-job.ts. */
-import { PRESETS } from '@onnx-pruning/data';
 import { assertVerified } from '@onnx-pruning/proof';
 import { type Command, Option } from 'commander';
 import {
@@ -11,6 +10,7 @@ import {
   parseRatio,
   parseSeed,
 } from '../parse-values.ts';
+import { preprocessOption } from '../preprocess.ts';
 import { isAccepted, type PruneJob, type PruneResult, runPruneJob } from '../prune-job.ts';
 import { resultToJson, showResult } from '../prune-report.ts';
 import { coloursFor, StatusLine, type Terminal } from '../terminal.ts';
@@ -70,11 +70,7 @@ export function addPruneVerb(program: Command, terminal: Terminal): void {
       parsePath,
     )
     .option('--calib-size <n>', 'samples to use (default: up to 1024)', parsePositiveInteger)
-    .option(
-      '--preprocess <how>',
-      `what is done to images of --calib: ${Object.keys(PRESETS).join(', ')}, or a JSON file with the steps`,
-      parsePath,
-    )
+    .addOption(preprocessOption('images of --calib'))
     .addOption(
       new Option('--recover <method>', 'what is refitted to --calib: weights and biases (ridge), biases, or nothing')
         .choices(['auto', 'none', 'bias', 'ridge'])
