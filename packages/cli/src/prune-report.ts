@@ -3,6 +3,7 @@
 import { showRefusals } from '@onnx-pruning/report';
 import Table from 'cli-table3';
 import type { Cost, PruneResult } from './prune-job.ts';
+import type { Recovery } from './recovery.ts';
 import type { Colours } from './terminal.ts';
 import { wrap } from './wrap.ts';
 
@@ -106,7 +107,20 @@ function showEquivalence({ equivalence, written, inputSets }: PruneResult, { gre
 /** What was refitted, and how well; nothing where there were no samples. */
 function showRecovery({ recovery, equivalence }: PruneResult, { green, yellow }: Colours): string[] {
   if (!recovery) return [];
-  const { layers, left, method, samples } = recovery;
+  const proof = equivalence ? 'the equivalence is that of the structure, before they were' : 'nothing was proven';
+  return [
+    ...(recovery.method === 'bn' ? showStatistics(recovery, green) : showFits(recovery, green)),
+    `refitted weights are not the original's: ${proof}`,
+    ...recovery.left
+      .slice(0, MOST_REASONS)
+      .map(({ layer, reason }) => yellow(`not refitted: ${layer}, since ${reason}`)),
+  ];
+}
+
+type Fitted = Exclude<Recovery, { readonly method: 'bn' }>;
+type Recalibrated = Extract<Recovery, { readonly method: 'bn' }>;
+
+function showFits({ method, layers, samples }: Fitted, green: Colours['green']): string[] {
   const refitted = layers.filter(({ initializers }) => initializers.length > 0);
   const what = method === 'bias' ? 'biases' : 'weights and biases';
   const errors = (pick: (sorted: readonly number[]) => number | undefined): string =>
@@ -114,12 +128,19 @@ function showRecovery({ recovery, equivalence }: PruneResult, { green, yellow }:
       .map((of) => showPercent(pick(layers.map((layer) => layer[of]).sort((a, b) => a - b)) ?? 0))
       .join(' → ');
   const middle = errors((sorted) => sorted[Math.floor(sorted.length / 2)]);
-  const proof = equivalence ? 'the equivalence is that of the structure, before they were' : 'nothing was proven';
   return [
     green(`${what} of ${refitted.length} of ${count(layers.length, 'layer')} refitted to ${count(samples, 'sample')}`),
     `error of their outputs on held-out samples: median ${middle}, worst ${errors((sorted) => sorted.at(-1))} of the variance`,
-    `refitted weights are not the original's: ${proof}`,
-    ...left.slice(0, MOST_REASONS).map(({ layer, reason }) => yellow(`not refitted: ${layer}, since ${reason}`)),
+  ];
+}
+
+function showStatistics({ layers, samples }: Recalibrated, green: Colours['green']): string[] {
+  const furthest = Math.max(...layers.map(({ shift }) => shift));
+  return [
+    green(
+      `statistics of ${count(layers.length, 'BatchNormalization layer')} taken again from ${count(samples, 'sample')}`,
+    ),
+    `their means moved by up to ${furthest.toFixed(2)} standard deviations`,
   ];
 }
 

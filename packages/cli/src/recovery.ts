@@ -5,12 +5,12 @@
 import { type Dataset, openDataset } from '@onnx-pruning/data';
 import type { Model } from '@onnx-pruning/onnx';
 import { OptionError, type Plan } from '@onnx-pruning/pruning';
-import { type Reconstruction, reconstruct } from '@onnx-pruning/recovery';
+import { type Recalibration, type Reconstruction, recalibrateBatchNorm, reconstruct } from '@onnx-pruning/recovery';
 import { elementCount, modelInputs } from '@onnx-pruning/runtime';
 import { readPreprocess } from './preprocess.ts';
 
 /** What may be done with samples after pruning. */
-export type RecoveryMethod = 'ridge' | 'bias';
+export type RecoveryMethod = 'ridge' | 'bias' | 'bn';
 
 /** The options of `prune` that are about samples. */
 export interface RecoveryOptions {
@@ -32,10 +32,10 @@ export interface Calibration {
 }
 
 /** What came of it. */
-export interface Recovery extends Reconstruction {
-  readonly method: RecoveryMethod;
-  readonly samples: number;
-}
+export type Recovery = { readonly samples: number } & (
+  | (Reconstruction & { readonly method: 'ridge' | 'bias' })
+  | (Recalibration & { readonly method: 'bn' })
+);
 
 const SAMPLES = 1024;
 /** Batches at least, so that some can be held out. */
@@ -85,7 +85,11 @@ function loneOption({ calibSize, preprocess }: RecoveryOptions): string | undefi
   return preprocess === undefined ? undefined : '--preprocess';
 }
 
-/** Refits the weights of the pruned model. @param onLayer told before every layer */
+/**
+ * Refits the pruned model.
+ * @param onLayer told before every layer
+ * @throws OptionError where there is nothing that the method could refit
+ */
 export async function recover(
   original: Model,
   pruned: Model,
@@ -93,9 +97,22 @@ export async function recover(
   { data, method }: Calibration,
   onLayer: (done: number, total: number) => void,
 ): Promise<Recovery> {
-  const found = await reconstruct(original, pruned, plan, data.feeds(), {
-    fit: method === 'bias' ? 'bias' : 'weights',
-    onProgress: ({ done, total }) => onLayer(done, total),
+  const samples = data.length;
+  const onProgress = ({ done, total }: { done: number; total: number }): void => onLayer(done, total);
+  if (method === 'bn') {
+    const found = await recalibrateBatchNorm(original, pruned, plan, data.feeds(), { onProgress });
+    if (found.layers.length === 0) throw nothingToRecalibrate(found);
+    return { ...found, method, samples };
+  }
+  const fit = method === 'bias' ? 'bias' : 'weights';
+  return { ...(await reconstruct(original, pruned, plan, data.feeds(), { fit, onProgress })), method, samples };
+}
+
+function nothingToRecalibrate({ left }: Recalibration): OptionError {
+  const reason = left[0] && `${left[0].layer}: ${left[0].reason}`;
+  return new OptionError('RECOVER_NOTHING', '--recover bn finds no statistics to take again', {
+    expected: 'a BatchNormalization behind what was pruned',
+    actual: reason ?? 'none: exporters fold it into convolutions',
+    repair: 'Refit weights: --recover ridge.',
   });
-  return { ...found, method, samples: data.length };
 }

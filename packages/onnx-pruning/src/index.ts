@@ -187,11 +187,16 @@ export {
 // Accuracy back without training
 export {
   type NotRefitted,
+  type RecalibratedLayer,
+  type RecalibrateOptions,
+  type RecalibrateProgress,
+  type Recalibration,
   type Reconstruction,
   type ReconstructOptions,
   type ReconstructProgress,
   RecoveryError,
   type RefittedLayer,
+  recalibrateBatchNorm,
   reconstruct,
 } from '@onnx-pruning/recovery';
 // Reports and drawings

@@ -1,4 +1,11 @@
 /** The public names of the recovery package. */
+export {
+  type RecalibratedLayer,
+  type RecalibrateOptions,
+  type RecalibrateProgress,
+  type Recalibration,
+  recalibrateBatchNorm,
+} from './batch-norm.ts';
 export { RecoveryError } from './errors.ts';
 export type { NotRefitted } from './layers/refittable.ts';
 export { reconstruct } from './reconstruct.ts';

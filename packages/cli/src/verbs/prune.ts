@@ -72,8 +72,11 @@ export function addPruneVerb(program: Command, terminal: Terminal): void {
     .option('--calib-size <n>', 'samples to use (default: up to 1024)', parsePositiveInteger)
     .addOption(preprocessOption('images of --calib'))
     .addOption(
-      new Option('--recover <method>', 'what is refitted to --calib: weights and biases (ridge), biases, or nothing')
-        .choices(['auto', 'none', 'bias', 'ridge'])
+      new Option(
+        '--recover <method>',
+        'what is refitted to --calib: weights and biases (ridge), biases, statistics of BatchNormalization (bn), or nothing',
+      )
+        .choices(['auto', 'none', 'bn', 'bias', 'ridge'])
         .default('auto'),
     )
     .option(
