@@ -14,5 +14,5 @@ export { METRICS, type Metric, type MetricName, type ScoreContext } from './metr
 export { type OpenDatasetOptions, openDataset } from './open-dataset.ts';
 export { PRESETS, type Preprocess, type Preset } from './preprocess.ts';
 export { readNpy, readNpz, readRaw, readTensorProto } from './readers.ts';
-export type { Interval } from './statistics.ts';
+export { type Interval, normalQuantile } from './statistics.ts';
 export type { NamedTensor } from './tensor-proto.ts';

@@ -16,6 +16,8 @@ export interface Metric {
   readonly isShare: boolean;
   /** What it needs besides the output. */
   readonly needs: 'nothing' | 'labels' | 'reference';
+  /** How many classes a sample may be guessed to be; undefined where guessing means nothing. */
+  readonly guesses?: number;
   /**
    * Scores one sample. NaN is refused by whoever measures.
    * @param output one sample of the model's output, row-major
@@ -35,6 +37,7 @@ const topK = (k: number): Metric => ({
   name: `top${k}`,
   isShare: true,
   needs: 'labels',
+  guesses: k,
   score: (output, { label = -1 }) => {
     const own = output[label]!;
     let before = 0;

@@ -186,7 +186,10 @@ export {
 } from '@onnx-pruning/pruning';
 // Accuracy back without training
 export {
+  type Drop,
   type NotRefitted,
+  pruneWithinDrop,
+  type RatioCost,
   type RecalibratedLayer,
   type RecalibrateOptions,
   type RecalibrateProgress,
@@ -198,6 +201,9 @@ export {
   type RefittedLayer,
   recalibrateBatchNorm,
   reconstruct,
+  type WithinDrop,
+  type WithinDropOptions,
+  type WithinDropProgress,
 } from '@onnx-pruning/recovery';
 // Reports and drawings
 export {

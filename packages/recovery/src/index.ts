@@ -15,3 +15,11 @@ export type {
   ReconstructProgress,
   RefittedLayer,
 } from './reconstruct-options.ts';
+export type { Drop } from './within-drop/bound.ts';
+export {
+  pruneWithinDrop,
+  type RatioCost,
+  type WithinDrop,
+  type WithinDropOptions,
+  type WithinDropProgress,
+} from './within-drop/within-drop.ts';

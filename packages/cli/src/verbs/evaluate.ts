@@ -138,6 +138,12 @@ function show({ own, original, comparison }: Measured, columns: number): string 
     `${value(of.value)} (95 % interval ${value(of.interval[0])} to ${value(of.interval[1])})`;
   const name = NAMES[own.metric as MetricName];
   const lines = [`${name}: ${line(own)}, ${own.samples.toLocaleString('en-US')} samples`];
+  const { chance } = own;
+  if (chance !== undefined && own.interval[0] <= chance) {
+    lines.push(
+      `that cannot be told from guessing, which is right in ${value(chance)}: check --labels and --preprocess, or give more samples`,
+    );
+  }
   if (original && comparison) {
     const unit = own.isShare ? 'points' : '';
     const change = (x: number): string =>
