@@ -27,9 +27,12 @@ export function dropOf(own: Evaluation, original: Evaluation | undefined, { conf
   return { drop: -difference, interval: [-interval[1], -interval[0]] };
 }
 
+/** A share that is less than one sample's of any data set: 1 - 0.95 is a little more than 0.05. */
+const ROUNDING = 1e-12;
+
 /** Whether what was measured is within the bound. */
 export function isWithin({ drop, interval }: Drop, { maxDrop, isUpperEnd }: Bound): boolean {
-  return (isUpperEnd ? interval[1] : drop) <= maxDrop;
+  return (isUpperEnd ? interval[1] : drop) <= maxDrop + ROUNDING;
 }
 
 /**
