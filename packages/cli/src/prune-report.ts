@@ -29,6 +29,8 @@ export function showResult(result: PruneResult, colours: Colours, columns: numbe
     ['Not pruned', showRefusals(result.refusals, MOST_REFUSALS)],
     ['Equivalence', showEquivalence(result, colours)],
     ['Recovery', showRecovery(result, colours)],
+    ['Accuracy', showAccuracy(result)],
+    ['Ratio', showChoice(result)],
     ['Latency', showLatency(result, colours)],
     ['Written', [showWritten(result)]],
   ];
@@ -144,6 +146,39 @@ function showStatistics({ layers, samples }: Recalibrated, green: Colours['green
   ];
 }
 
+/** What the written model is right in, and what it has lost. */
+function showAccuracy({ accuracy }: PruneResult): string[] {
+  if (!accuracy) return [];
+  const { metric, samples, value, interval, asPruned, original, drop, dropInterval } = accuracy;
+  const name = metric === 'top1' ? 'top-1 accuracy' : 'says what the original says:';
+  const range = ([low, high]: readonly [number, number], of: (x: number) => string): string =>
+    `95 % interval ${of(low)} to ${of(high)}`;
+  const before = asPruned === undefined ? '' : `; before weights were refitted ${showShare(asPruned)}`;
+  return [
+    `${name} ${showShare(value)} (${range(interval, showShare)}) of ${count(samples, 'sample')}${before}`,
+    ...(original === undefined
+      ? []
+      : [`original ${showShare(original)}: ${showPoints(drop)} points lost (${range(dropInterval, showPoints)})`]),
+  ];
+}
+
+/** How the ratio was chosen, and what others cost: a line each. */
+function showChoice({ choice }: PruneResult): string[] {
+  if (!choice) return [];
+  const { maxDrop, confidence, ratio, curve } = choice;
+  const what = confidence === undefined ? 'a drop' : `the upper end of the drop's ${100 * confidence} % interval`;
+  return [
+    `${ratio} is the largest one tried that keeps ${what} within ${showPoints(maxDrop)} points`,
+    ...curve.map(({ ratio: tried, macs, drop, interval }) => {
+      const fewer = macs ? `, ${(1 / macs).toFixed(2)} times fewer MACs` : '';
+      return `${tried}: ${showPoints(drop)} points (${showPoints(interval[0])} to ${showPoints(interval[1])})${fewer}`;
+    }),
+  ];
+}
+
+const showShare = (share: number): string => `${(100 * share).toFixed(2)} %`;
+const showPoints = (share: number): string => (100 * share).toFixed(2);
+
 const count = (n: number, what: string): string => `${showCount(n)} ${what}${n === 1 ? '' : 's'}`;
 
 function showLatency({ latency, notTimed, before, after }: PruneResult, { yellow }: Colours): string[] {
@@ -179,12 +214,26 @@ const showSmall = (n: number): string => (n === 0 ? '0' : n.toExponential(1));
 
 /** The result as plain data: stable names, no formatting. Infinite differences are null, as JSON has it. */
 export function resultToJson(result: PruneResult): object {
-  const { job, selectors, skipped, before, after, plan, refusals, equivalence, recovery, latency, notTimed, written } =
-    result;
+  const {
+    job,
+    selectors,
+    skipped,
+    before,
+    after,
+    plan,
+    refusals,
+    equivalence,
+    recovery,
+    accuracy,
+    choice,
+    latency,
+    notTimed,
+    written,
+  } = result;
   return {
     model: job.model,
     options: {
-      ratio: job.ratio,
+      ratio: choice?.ratio ?? job.ratio,
       ignore: job.ignore,
       criterion: job.criterion,
       roundTo: job.roundTo,
@@ -201,6 +250,8 @@ export function resultToJson(result: PruneResult): object {
     reasons: equivalence?.reasons ?? [],
     equivalence: equivalence ?? null,
     recovery: recovery ? recoveryToJson(recovery) : null,
+    accuracy: accuracy ?? null,
+    choice: choice ?? null,
     latency: latency ? latencyToJson(latency) : null,
     notTimed: notTimed ?? null,
     written: written ?? null,

@@ -111,7 +111,7 @@ const RATIOS: readonly number[] = Array.from({ length: 37 }, (_, i) => (i + 2) /
  * }, test, { maxDrop: 0.01 });
  * await saveModel(within.result.model, 'pruned.onnx');
  */
-export async function pruneWithinDrop<Result extends { readonly model: Model | undefined }>(
+export async function pruneWithinDrop<Result extends { readonly model?: Model | undefined }>(
   original: Model,
   prune: (ratio: number) => Promise<Result>,
   measured: Dataset,
@@ -144,7 +144,7 @@ export async function pruneWithinDrop<Result extends { readonly model: Model | u
 }
 
 /** Bisects the ratios. */
-async function largestWithin<Result extends { readonly model: Model | undefined }>(
+async function largestWithin<Result extends { readonly model?: Model | undefined }>(
   prune: (ratio: number) => Promise<Result>,
   costOf: (ratio: number, model: Model) => Promise<RatioCost>,
   { ratios = RATIOS, signal, onProgress }: WithinDropOptions,
