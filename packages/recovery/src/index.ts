@@ -8,3 +8,13 @@ export type {
   ReconstructProgress,
   RefittedLayer,
 } from './reconstruct-options.ts';
+export { sensitivity } from './sensitivity/sensitivity.ts';
+export type {
+  GroupSensitivity,
+  NotMeasured,
+  Sensitivity,
+  SensitivityOptions,
+  SensitivityPoint,
+  SensitivityProgress,
+  SensitivityPrunerOptions,
+} from './sensitivity/types.ts';

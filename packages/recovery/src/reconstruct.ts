@@ -9,13 +9,13 @@ import {
   constantTensors,
   kinds,
   type Model,
-  sha256,
   tensorDims,
   tensorFingerprint,
 } from '@onnx-pruning/onnx';
 import { plannedRemoval } from '@onnx-pruning/proof';
 import type { Plan, WeightChange } from '@onnx-pruning/pruning';
 import { BATCHES, type Batches, checkRunOptions, elementCount, type TensorValues } from '@onnx-pruning/runtime';
+import { DataDigest } from './data-digest.ts';
 import { RecoveryError } from './errors.ts';
 import { type NotRefitted, type Refittable, refittableLayers } from './layers/refittable.ts';
 import {
@@ -180,17 +180,9 @@ function changesOf(
   return Object.fromEntries(changes);
 }
 
-/** SHA-256 over names, types, dimensions and numbers of all batches, in order. */
+/** A digest of all batches, in order. */
 function digestOf(batches: readonly TensorValues[]): string {
-  const digest = sha256();
-  const text = new TextEncoder();
-  for (const [name, { dataType, dims, data }] of batches.flatMap((feeds) => Object.entries(feeds))) {
-    digest.update(text.encode(JSON.stringify([name, dataType, dims])));
-    digest.update(
-      ArrayBuffer.isView(data)
-        ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
-        : text.encode(JSON.stringify(data)),
-    );
-  }
-  return `sha256:${digest.hex()}`;
+  const digest = new DataDigest();
+  for (const batch of batches) digest.add(batch);
+  return digest.text();
 }
