@@ -9,6 +9,7 @@ import { exitCodeOf } from './exit-codes.ts';
 import { coloursFor, processTerminal, type Terminal } from './terminal.ts';
 import { addEvaluateVerb } from './verbs/evaluate.ts';
 import { addPruneVerb } from './verbs/prune.ts';
+import { addSensitivityVerb } from './verbs/sensitivity.ts';
 import { columnsOf, wrap } from './wrap.ts';
 
 const EXIT_CODES = `
@@ -59,6 +60,7 @@ function program(terminal: Terminal, isQuiet: boolean): Command {
     });
   addPruneVerb(command, terminal);
   addEvaluateVerb(command, terminal);
+  addSensitivityVerb(command, terminal);
   return command;
 }
 

@@ -186,6 +186,8 @@ export {
 } from '@onnx-pruning/pruning';
 // Accuracy back without training
 export {
+  type GroupSensitivity,
+  type NotMeasured,
   type NotRefitted,
   type Reconstruction,
   type ReconstructOptions,
@@ -193,6 +195,12 @@ export {
   RecoveryError,
   type RefittedLayer,
   reconstruct,
+  type Sensitivity,
+  type SensitivityOptions,
+  type SensitivityPoint,
+  type SensitivityProgress,
+  type SensitivityPrunerOptions,
+  sensitivity,
 } from '@onnx-pruning/recovery';
 // Reports and drawings
 export {
@@ -202,9 +210,12 @@ export {
   drawDependencyGraph,
   drawGroups,
   groupsToDot,
+  type PlotSensitivityOptions,
+  plotSensitivity,
   printCount,
   type Refusal,
   refusalsOf,
+  sensitivityToCsv,
   showRefusals,
 } from '@onnx-pruning/report';
 // Running and timing

@@ -2,7 +2,14 @@
  * The groups whose sensitivity is asked for, and which of their channels go at which ratio: those that a pruner removes.
  * It must not run anything.
  */
-import { alikeInGroups, type DependencyGraph, type Group, LayerError, type LeafRemoval, removalOf } from '@onnx-pruning/depgraph';
+import {
+  alikeInGroups,
+  type DependencyGraph,
+  type Group,
+  LayerError,
+  type LeafRemoval,
+  removalOf,
+} from '@onnx-pruning/depgraph';
 import type { Model } from '@onnx-pruning/onnx';
 import { applyPlan, type BasePruner, createPlan, leastImportant } from '@onnx-pruning/pruning';
 import type { NotMeasured } from './types.ts';

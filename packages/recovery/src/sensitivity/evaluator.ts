@@ -107,7 +107,8 @@ export class Evaluator {
       signal?.throwIfAborted();
       const found = await run(batch.feeds, name);
       seen?.(batch, found);
-      const other = metric.needs === 'reference' ? (this.#outputs[number] ?? (await itself(batch.feeds, name))) : undefined;
+      const other =
+        metric.needs === 'reference' ? (this.#outputs[number] ?? (await itself(batch.feeds, name))) : undefined;
       scoreBatch(scores, done, batch, { name, found, other }, metric);
       number++;
       done += batch.size;

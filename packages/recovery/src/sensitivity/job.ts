@@ -42,7 +42,10 @@ export async function measure(task: Task): Promise<Sensitivity> {
   const { candidates, left } = candidatesOf(pruner, ratios);
   if (candidates.length === 0) throw nothingToMeasure(left);
   const results = await Results.open(settings.stateFile, identityOf(pruner.graph, candidates, ratios, task));
-  const reasons = reasonsAgainst(pruner.graph, candidates.map(({ group }) => group));
+  const reasons = reasonsAgainst(
+    pruner.graph,
+    candidates.map(({ group }) => group),
+  );
   const maskable = [...reasons].flatMap(([group, against]) => (against.length === 0 ? [group] : []));
   const pace = new Pace(1 + candidates.length * ratios.length, settings.onProgress);
   const masked = new MaskedModel(model.clone(), pruner.graph, maskable);

@@ -3,8 +3,21 @@
  * mask, and masks are inputs of the graph. What it computes is the reference of the proof: the original in which removed
  * channels contribute nothing to their consumers. It must not choose channels.
  */
-import { type DependencyGraph, type DimTerm, find, type Group, KeptIndices, type Leaf, type LeafRemoval, leavesOf, nodeLabel, numericSize, termOf } from '@onnx-pruning/depgraph';
+
 import type { Consumption } from '@onnx-pruning/depgraph';
+import {
+  type DependencyGraph,
+  type DimTerm,
+  find,
+  type Group,
+  KeptIndices,
+  type Leaf,
+  type LeafRemoval,
+  leavesOf,
+  nodeLabel,
+  numericSize,
+  termOf,
+} from '@onnx-pruning/depgraph';
 import { DataType, dataTypeName, GraphEditor, type Model } from '@onnx-pruning/onnx';
 import { channelMask, groupAxis } from '@onnx-pruning/proof';
 import { makeValue, type TensorValues } from '@onnx-pruning/runtime';

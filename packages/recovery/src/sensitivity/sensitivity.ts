@@ -2,7 +2,7 @@
  * Sensitivity: how much a metric suffers when the least important channels of one group of coupled channels go, group by
  * group and ratio by ratio. It needs no training: what a pruned model computes is computed with masks, in one session.
  */
-import { checkLabels, DATASET, type Dataset, type Metric, METRICS } from '@onnx-pruning/data';
+import { checkLabels, DATASET, type Dataset, METRICS, type Metric } from '@onnx-pruning/data';
 import { checkArguments, checkOptions, kinds, type Model } from '@onnx-pruning/onnx';
 import { checkRunOptions } from '@onnx-pruning/runtime';
 import { measure } from './job.ts';

@@ -56,7 +56,9 @@ const PARTS: Readonly<Record<keyof State, Kind>> = {
   version: { expected: String(VERSION), accepts: (value) => value === VERSION },
   model: kinds.text,
   data: kinds.text,
-  options: recordOf(anyOf(kinds.text, kinds.number, listOf(kinds.number), { ...kinds.anything, accepts: (x) => x === null })),
+  options: recordOf(
+    anyOf(kinds.text, kinds.number, listOf(kinds.number), { ...kinds.anything, accepts: (x) => x === null }),
+  ),
   results: listOf(RESULT),
 };
 

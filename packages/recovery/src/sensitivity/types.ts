@@ -1,5 +1,5 @@
 /** What `sensitivity` is told and what it tells. It must not do anything. */
-import { METRIC, type Interval, type Metric, type MetricName } from '@onnx-pruning/data';
+import { type Interval, METRIC, type Metric, type MetricName } from '@onnx-pruning/data';
 import { BUILD_OPTIONS, type BuildOptions, LAYERS } from '@onnx-pruning/depgraph';
 import { anyOf, type Kind, kinds, listOf, type OptionKinds } from '@onnx-pruning/onnx';
 import type { PrunerOptions } from '@onnx-pruning/pruning';
