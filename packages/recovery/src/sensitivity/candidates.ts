@@ -11,13 +11,13 @@ import {
   removalOf,
 } from '@onnx-pruning/depgraph';
 import type { Model } from '@onnx-pruning/onnx';
-import { applyPlan, type BasePruner, createPlan, leastImportant } from '@onnx-pruning/pruning';
+import { applyPlan, type BasePruner, createPlan, type LeastImportant, leastImportant } from '@onnx-pruning/pruning';
 import type { NotMeasured } from './types.ts';
 
 /** A group, and what goes of it. */
 export interface Candidate {
   readonly group: Group;
-  /** For every ratio the channels that go; undefined where none do. */
+  /** For every ratio the channels that go; undefined where none do. At some ratio, some do. */
   readonly chosen: readonly (Group | undefined)[];
 }
 
@@ -31,12 +31,17 @@ export function candidatesOf(
   for (const group of pruner.offeredGroups()) {
     const root = group.root.layer.name;
     const choices = leastImportant(group, ratios, pruner.options);
-    const refused = choices?.find((choice) => choice.refused !== undefined)?.refused;
-    if (choices === undefined) left.push({ root, reason: 'the criterion has nothing to say of it' });
-    else if (refused !== undefined) left.push({ root, reason: refused });
-    else candidates.push({ group, chosen: choices.map((choice) => choice.group) });
+    const chosen = choices?.map((choice) => choice.group);
+    if (chosen?.some((part) => part !== undefined)) candidates.push({ group, chosen });
+    else left.push({ root, reason: reasonOf(choices) });
   }
   return { candidates, left };
+}
+
+/** Why nothing goes at any ratio. */
+function reasonOf(choices: readonly LeastImportant[] | undefined): string {
+  if (choices === undefined) return 'the criterion has nothing to say of it';
+  return choices.find(({ refused }) => refused !== undefined)?.refused ?? 'no channel of it goes at any of the ratios';
 }
 
 /** Channels that stay. */
@@ -70,16 +75,15 @@ export class Surgeon {
    * @throws OnnxPruningError when a pruner leaves the group alone
    */
   removable({ group, chosen }: Candidate): Candidate {
-    const most = chosen.findLast((choice) => choice !== undefined);
-    if (most === undefined) return { group, chosen };
+    const most = (choices: Candidate['chosen']): Group => choices.findLast((choice) => choice !== undefined)!;
     try {
-      this.without(most);
+      this.without(most(chosen));
       return { group, chosen };
     } catch (error) {
       if (!(error instanceof LayerError && error.code === 'GROUPS_APART')) throw error;
     }
     const alike = chosen.map((choice) => choice && (alikeInGroups(choice) ?? choice));
-    this.without(alike.findLast((choice) => choice !== undefined)!);
+    this.without(most(alike));
     return { group, chosen: alike };
   }
 }

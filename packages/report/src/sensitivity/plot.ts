@@ -26,7 +26,7 @@ const LINE = '#1f5fa8';
 const INK = '#222222';
 const FAINT = '#d6d6d6';
 /** Of a character, at most, relative to the size of the font. */
-const CHARACTER = 0.56;
+const CHARACTER = 0.6;
 
 /**
  * The metric of every group over the share of its channels that is removed, with 95 % intervals as bands, and the model
@@ -132,7 +132,7 @@ function describe({ root, channels, layers, points }: GroupSensitivity): string 
 /** The name on up to two lines, broken where one of its parts begins, and the number of channels. */
 function heading({ root, channels }: GroupSensitivity, width: number): string {
   const [first, second] = twoLines(root, Math.floor(width / (10 * CHARACTER)));
-  const size = `<tspan fill="#777777" font-size="9"> ${channels} ch</tspan>`;
+  const size = `<tspan fill="#777777" font-size="9" dx="5">${channels} ch</tspan>`;
   const lines = second === '' ? ['', first] : [first, second];
   return `<g font-size="10"><text y="-18">${escaped(lines[0]!)}</text><text y="-6">${escaped(lines[1]!)}${size}</text></g>`;
 }
