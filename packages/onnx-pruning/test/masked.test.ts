@@ -39,6 +39,11 @@ const ATTENTION: Readonly<Record<string, Build>> = {
     const heads = groupedQueries(b, tokens(b));
     b.output(attended(b, scaled(b, heads), heads.v, 16));
   },
+  'heads behind their channels': (b) => {
+    const { q, k, v } = separate(b, tokens(b));
+    const turned = [q, k].map((part) => b.node('Transpose', [part], { perm: [0, 3, 1, 2] }));
+    b.output(attended(b, b.node('Einsum', turned, { equation: 'bdhq,bdhk->bhqk' }), v));
+  },
   'a scale that the graph computes': (b) => {
     const heads = separate(b, tokens(b));
     b.output(attended(b, scaledBySize(b, heads), heads.v));

@@ -36,13 +36,15 @@ const classes = (b: GraphBuilder, x: string, from: number): string => {
 const image = (b: GraphBuilder): string => b.input('x', ['batch', 3, 6, 6]);
 const sequence = (b: GraphBuilder): string => b.input('x', ['batch', 4, 6]);
 
-/** Two heads of four channels over four tokens. */
-function attention(b: GraphBuilder, x: string): string {
+type Step = (b: GraphBuilder, value: string) => string;
+
+/** Two heads of four channels over four tokens. @param queries what is done to the queries */
+function attention(b: GraphBuilder, x: string, queries: Step = (_, q) => q): string {
   const heads = (name: string): string =>
     b.node('Transpose', [b.node('Reshape', [linear(b, x, name, 6, 8), b.ints(`${name}.heads`, [0, 0, 2, -1])])], {
       perm: [0, 2, 1, 3],
     });
-  const scores = b.node('MatMul', [heads('q'), b.node('Transpose', [heads('k')], { perm: [0, 1, 3, 2] })]);
+  const scores = b.node('MatMul', [queries(b, heads('q')), b.node('Transpose', [heads('k')], { perm: [0, 1, 3, 2] })]);
   const mixed = b.node('MatMul', [b.node('Softmax', [scores], { axis: -1 }), heads('v')]);
   const joined = b.node('Reshape', [
     b.node('Transpose', [mixed], { perm: [0, 2, 1, 3] }),
@@ -103,7 +105,12 @@ const MASKED: Readonly<Record<string, (b: GraphBuilder) => string>> = {
     const mixed = b.node('Add', [x, attention(b, x)]);
     return b.node('Add', [mixed, mlp(b, mixed)]);
   },
+  'heads that must keep the same channels, since a node cannot tell them apart': (b) =>
+    attention(b, sequence(b), sliced),
 };
+
+/** All channels, as exporters write q[..., 0:4]: the end of the slice is a number of channels. */
+const sliced: Step = (b, q) => b.node('Slice', [q, ...[0, 4, 3].map((n, i) => b.ints(`bounds${i}`, [n]))]);
 
 function built(build: (b: GraphBuilder) => string): Model {
   const b = new GraphBuilder({ opset: 17 });
