@@ -194,6 +194,28 @@ test('a group that the criterion has nothing to say of, or that rounding leaves 
   expect(silent.left).toEqual([{ root: 'first', reason: 'the criterion has nothing to say of it' }]);
 });
 
+test('a group without which the metric is no number is listed with the reason, and the others are measured', async () => {
+  // One over the sum of the hidden channels of `first`; and a group beside it.
+  const b = new GraphBuilder({ opset: 17 });
+  const x = b.input('x', ['batch', 2]);
+  const gemm = (value: string, name: string, weights: number[]): string =>
+    b.node('Gemm', [value, b.initializer(`${name}.weight`, [2, 2], weights)], {}, { name });
+  const sum = gemm(gemm(x, 'first', [1, 0, 0, 0]), 'second', [1, 0, 0, 0]);
+  const other = gemm(gemm(x, 'third', [2, 0, 0, 3]), 'fourth', [1, 0, 0, 1]);
+  b.output(b.node('Add', [b.node('Div', [b.initializer('one', [1], [1]), sum]), other]));
+  const importance = (group: { readonly root: { readonly layer: { readonly name: string } } }): number[] =>
+    group.root.layer.name === 'first' ? [1, 2] : [2, 1];
+  const metric = {
+    name: 'first output',
+    isShare: false,
+    needs: 'nothing' as const,
+    score: (y: ArrayLike<number>) => y[0]!,
+  };
+  const found = await sensitivity(b.build(), dataset([[1, 1]]), { ratios: [0.5], metric, pruner: { importance } });
+  expect(found.left).toEqual([{ root: 'first', reason: 'at ratio 0.5, the metric is Infinity' }]);
+  expect(found.groups.map(({ root }) => root)).toEqual(['third']);
+});
+
 describe('a run', () => {
   let folder: string;
   beforeEach(() => {
@@ -322,6 +344,9 @@ describe('a run', () => {
     const stateFile = at('state.json');
     await expect(sensitivity(twoClasses(), dataset(ROWS), { metric: 'top1', stateFile })).rejects.toMatchObject({
       code: 'EVALUATE_NEEDS',
+    });
+    await expect(sensitivity(twoClasses(), dataset([]), { stateFile })).rejects.toMatchObject({
+      code: 'RECOVERY_DATA',
     });
     for (const ratios of [[], [0], [1], [0.5, Number.NaN]]) {
       await expect(sensitivity(twoClasses(), dataset(ROWS), { ratios, stateFile })).rejects.toMatchObject({

@@ -216,6 +216,7 @@ class Job {
   ): Promise<Omit<Result, 'root' | 'ratio'>> {
     try {
       const { evaluation, difference, interval } = await this.#evaluate(group, removed, itself);
+      if (!Number.isFinite(difference)) throw new Unmeasurable(`at ratio ${ratio}, the metric is ${evaluation.value}`);
       return { value: evaluation.value, interval: evaluation.interval, difference, differenceInterval: interval };
     } catch (error) {
       const isNoNumber = error instanceof DataError && error.code === 'EVALUATE_NOT_A_NUMBER';

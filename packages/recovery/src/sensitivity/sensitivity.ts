@@ -5,6 +5,7 @@
 import { checkLabels, DATASET, type Dataset, METRICS, type Metric } from '@onnx-pruning/data';
 import { checkArguments, checkOptions, kinds, type Model } from '@onnx-pruning/onnx';
 import { checkRunOptions } from '@onnx-pruning/runtime';
+import { RecoveryError } from '../errors.ts';
 import { measure } from './job.ts';
 import {
   PRUNER_OPTIONS,
@@ -27,7 +28,7 @@ import {
  * @param dataset samples of the kind that the model is used on, with labels where the metric needs them; read once for
  * every evaluation
  * @returns plain data: `groups[].root` is a name that `pruningRatioDict` of the pruners takes
- * @throws RecoveryError for a model without groups, and for a state file of something else; DataError as `evaluate` does;
+ * @throws RecoveryError for a model without groups, for no samples, and for a state file of something else; DataError as `evaluate` does;
  * OptionError, UnknownLayerError and LayerError as the pruners do; SessionError and FeedError as `createSession` and `run`
  * do; whatever `signal` was aborted with
  * @example
@@ -46,6 +47,7 @@ export async function sensitivity(
   checkRunOptions('sensitivity', session);
   const metric = metricOf(settings, dataset);
   checkLabels(metric, dataset);
+  if (dataset.length === 0) throw new RecoveryError('RECOVERY_DATA', 'there are no samples', { path: dataset.name });
   settings.signal?.throwIfAborted();
   return measure({ model, dataset, metric, session, settings });
 }
