@@ -20,7 +20,8 @@ Exit codes:
   2   bad input: a file, a value or an option that cannot be used; nothing was
       written
   70  a mistake of this program
-  130, 143  stopped by SIGINT or SIGTERM; nothing was written`;
+  130, 143  stopped by SIGINT or SIGTERM; nothing was written but what
+      --resume keeps`;
 
 /**
  * Runs one command.

@@ -26,7 +26,7 @@ const LINE = '#1f5fa8';
 const INK = '#222222';
 const FAINT = '#d6d6d6';
 /** Of a character, at most, relative to the size of the font. */
-const CHARACTER = 0.6;
+const CHARACTER = 0.56;
 
 /**
  * The metric of every group over the share of its channels that is removed, with 95 % intervals as bands, and the model
@@ -116,8 +116,8 @@ function panel(group: GroupSensitivity, i: number, count: number, layout: Layout
   return [
     `<g transform="translate(${round(left + PAD.left)} ${top + PAD.top})">`,
     `<title>${escaped(describe(group))}</title>`,
-    heading(group, w),
     grid(axes, w, h, column === 0, isLast),
+    heading(group, w, h),
     curve(group, axes, w, h),
     '</g>',
   ].join('');
@@ -129,23 +129,28 @@ function describe({ root, channels, layers, points }: GroupSensitivity): string 
   return `${root}: ${channels} channels${others}. ${values.join('; ')}`;
 }
 
-/** The name on up to two lines, broken where one of its parts begins, and the number of channels. */
-function heading({ root, channels }: GroupSensitivity, width: number): string {
-  const [first, second] = twoLines(root, Math.floor(width / (10 * CHARACTER)));
-  const size = `<tspan fill="#777777" font-size="9" dx="5">${channels} ch</tspan>`;
-  const lines = second === '' ? ['', first] : [first, second];
-  return `<g font-size="10"><text y="-18">${escaped(lines[0]!)}</text><text y="-6">${escaped(lines[1]!)}${size}</text></g>`;
+/** The name on up to two lines, broken where one of its parts begins; and inside the diagram, the number of channels. */
+function heading({ root, channels }: GroupSensitivity, w: number, h: number): string {
+  const size = w < 150 ? 9 : 10;
+  const [first, second] = twoLines(root, Math.floor(w / (size * CHARACTER)));
+  const name = second === '' ? ['', first] : [first, second];
+  return [
+    `<g font-size="${size}">`,
+    ...name.map((line, i) => `<text y="${i === 0 ? -17 : -6}">${escaped(line)}</text>`),
+    `<text x="3" y="${h - 4}" fill="#8a8a8a" font-size="8">${channels} channels</text>`,
+    '</g>',
+  ].join('');
 }
 
-/** @param most characters of a line; the second one has a number of channels behind it */
+/** @param most characters of a line */
 function twoLines(name: string, most: number): [string, string] {
-  const [room, last] = [most, most - 9];
-  if (name.length <= last) return [name, ''];
+  if (name.length <= most) return [name, ''];
   const breaks = [...name.matchAll(/[./_]+(?=[^./_])/g)].map(({ index, 0: mark }) => index + mark.length);
-  const at = breaks.findLast((i) => i <= room && name.length - i <= last) ?? Math.min(room, name.length - last);
+  const fitting = breaks.filter((i) => name.length - i <= most);
+  const at = fitting.findLast((i) => i <= most) ?? fitting[0] ?? name.length - most;
   // Names of layers differ at their ends.
   const start = name.slice(0, at);
-  return [start.length <= room ? start : `…${start.slice(start.length - room + 1)}`, name.slice(at)];
+  return [start.length <= most ? start : `…${start.slice(start.length - most + 1)}`, name.slice(at)];
 }
 
 function grid({ x, y }: Axes, w: number, h: number, hasLabels: boolean, isLast: boolean): string {
