@@ -74,7 +74,7 @@ export function prune(model: Model, job: PruneChoice, ratio: number): PrunedMode
 }
 
 /** Shapes by input and sizes by symbol, as the graph takes them: only what was asked for is fixed. */
-function givenShapes(given: readonly GivenShape[]): Record<string, number | readonly number[]> {
+export function givenShapes(given: readonly GivenShape[]): Record<string, number | readonly number[]> {
   const isSymbol = ({ sizes }: GivenShape): boolean => sizes.length === 1;
   return Object.fromEntries(given.map((shape) => [shape.name, isSymbol(shape) ? shape.sizes[0] : shape.sizes]));
 }
@@ -84,12 +84,17 @@ function makePruner(model: Model, options: PrunerOptions): BasePruner {
   try {
     return new BasePruner(model, options);
   } catch (cause) {
-    const isSelector = cause instanceof UnknownLayerError || cause instanceof LayerError;
-    if (!isSelector || !options.ignoredLayers?.some((selector) => selector === cause.details.node)) throw cause;
-    const { node, expected, actual, repair } = cause.details;
-    const details = { expected: expected ?? 'a layer, a module or a pattern', actual: actual ?? `'${node}'`, repair };
-    throw new OptionError('IGNORE', `--ignore '${node}' names no layer whose channels could stay`, details, { cause });
+    throw inWordsOfIgnore(cause, options.ignoredLayers ?? []);
   }
+}
+
+/** An error about a layer that `--ignore` names, in its words; any other as it is. */
+export function inWordsOfIgnore(cause: unknown, ignored: readonly unknown[]): unknown {
+  const isSelector = cause instanceof UnknownLayerError || cause instanceof LayerError;
+  if (!isSelector || !ignored.some((selector) => selector === cause.details.node)) return cause;
+  const { node, expected, actual, repair } = cause.details;
+  const details = { expected: expected ?? 'a layer, a module or a pattern', actual: actual ?? `'${node}'`, repair };
+  return new OptionError('IGNORE', `--ignore '${node}' names no layer whose channels could stay`, details, { cause });
 }
 
 function nothingPruned(

@@ -4,14 +4,9 @@ import { showRefusals } from '@onnx-pruning/report';
 import Table from 'cli-table3';
 import type { Cost, PruneResult } from './prune-job.ts';
 import type { Recovery } from './recovery.ts';
+import { BORDERLESS } from './tables.ts';
 import type { Colours } from './terminal.ts';
 import { wrap } from './wrap.ts';
-
-const INVISIBLE_BORDERS = Object.fromEntries(
-  ['top', 'bottom', 'left', 'right', 'mid']
-    .flatMap((side) => [side, `${side}-mid`, `${side}-left`, `${side}-right`, 'left-mid', 'right-mid', 'mid-mid'])
-    .map((part) => [part, '']),
-);
 
 const MOST_REFUSALS = 8;
 const MOST_LAYERS = 5;
@@ -48,8 +43,7 @@ function showCosts({ before, after }: PruneResult, { bold }: Colours): string {
   const table = new Table({
     head: ['', 'before', 'after', 'left'].map((text) => bold(text)),
     colAligns: ['left', 'right', 'right', 'right'],
-    chars: { ...INVISIBLE_BORDERS, middle: '  ' },
-    style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
+    ...BORDERLESS,
   });
   const row = (name: string, pick: (cost: Cost) => number | undefined): void => {
     const [from, to] = [pick(before), pick(after)];

@@ -82,7 +82,8 @@ const isMetric: Kind = {
   expected: `one of ${Object.keys(METRICS).join(', ')}, or a metric { name, isShare, needs, score }`,
   accepts: (value) => kinds.object.accepts(value) && typeof (value as Partial<Metric>).score === 'function',
 };
-const METRIC: Kind = anyOf(oneOf(...(Object.keys(METRICS) as MetricName[])), isMetric);
+/** What is measured: a name, or a metric of one's own. */
+export const METRIC: Kind = anyOf(oneOf(...(Object.keys(METRICS) as MetricName[])), isMetric);
 
 const CONFIDENCE_KIND: Kind = {
   expected: 'a confidence above 0 and below 1, such as 0.95',
@@ -126,7 +127,7 @@ export async function evaluate(
   checkOptions('evaluate', { against, output, confidence, seed, signal, onProgress }, OPTIONS);
   checkRunOptions('evaluate', session);
   const how: Metric = typeof metric === 'string' ? METRICS[metric] : metric;
-  if (how.needs === 'labels' && !dataset.hasLabels) throw missing(how, dataset, 'labels', 'Give labels.');
+  checkLabels(how, dataset);
   if (how.needs === 'reference' && against === undefined) {
     throw missing(how, dataset, 'a model to compare with', "Give the original: the option against, or '--against'.");
   }
@@ -135,12 +136,7 @@ export async function evaluate(
     withSession(model, session, (own) => scoresOf({ own, reference, dataset, metric: how, classes }, options));
   const isCompared = against !== undefined && how.needs === 'reference';
   const scores = isCompared ? await withSession(against, session, run) : await run();
-  const value = scores.reduce((sum, x) => sum + x, 0) / scores.length;
-  const samples = scores.length;
-  const interval = how.isShare
-    ? wilsonInterval(value * samples, samples, confidence)
-    : bootstrapInterval(scores, seed, confidence);
-  return { metric: how.name, value, samples, interval, chance: chanceOf(how, classes), isShare: how.isShare, scores };
+  return { ...evaluationOf(how, scores, { seed, confidence }), chance: chanceOf(how, classes) };
 }
 
 /** The share of the most frequent classes, as many as may be guessed. */
@@ -158,6 +154,25 @@ interface Measuring {
   readonly metric: Metric;
   /** Samples of each class, which are counted on the way. */
   readonly classes: Map<number, number>;
+}
+
+/** @throws DataError for a metric that needs labels of samples that have none */
+export function checkLabels(metric: Metric, dataset: Dataset): void {
+  if (metric.needs === 'labels' && !dataset.hasLabels) throw missing(metric, dataset, 'labels', 'Give labels.');
+}
+
+/** The mean of scores, and how sure it is. */
+export function evaluationOf(
+  { name, isShare }: Metric,
+  scores: Float64Array,
+  { seed, confidence }: Pick<EvaluateOptions, 'seed' | 'confidence'> = {},
+): Evaluation {
+  const samples = scores.length;
+  const value = scores.reduce((sum, x) => sum + x, 0) / samples;
+  const interval = isShare
+    ? wilsonInterval(value * samples, samples, confidence)
+    : bootstrapInterval(scores, seed, confidence);
+  return { metric: name, value, samples, interval, chance: undefined, isShare, scores };
 }
 
 async function scoresOf(
@@ -181,13 +196,20 @@ async function scoresOf(
   return scores;
 }
 
-interface Outputs {
+/** What a model gives for a batch, and what the one gives that it is compared with. */
+export interface Outputs {
+  /** Of the output. */
   readonly name: string;
   readonly found: TensorValue;
   readonly other: TensorValue | undefined;
 }
 
-function scoreBatch(scores: Float64Array, first: number, batch: Batch, outputs: Outputs, metric: Metric): void {
+/**
+ * Scores the samples of a batch.
+ * @param scores where they go, the first at `first`
+ * @throws DataError as `evaluate`
+ */
+export function scoreBatch(scores: Float64Array, first: number, batch: Batch, outputs: Outputs, metric: Metric): void {
   const own = rowsOf(outputs.found, batch, outputs.name);
   const reference = outputs.other && rowsOf(outputs.other, batch, outputs.name);
   for (let i = 0; i < batch.size; i++) {

@@ -2,12 +2,17 @@
 export { type Batch, DATASET, Dataset, type DatasetOptions, type SampleSource } from './dataset.ts';
 export { DataError } from './errors.ts';
 export {
+  checkLabels,
   comparePaired,
   type EvaluateOptions,
   type EvaluateProgress,
   type Evaluation,
   evaluate,
+  evaluationOf,
+  METRIC,
+  type Outputs,
   type PairedComparison,
+  scoreBatch,
 } from './evaluate.ts';
 export { type FeedSource, readFeeds } from './feeds.ts';
 export { METRICS, type Metric, type MetricName, type ScoreContext } from './metrics.ts';

@@ -14,6 +14,8 @@ export interface Metric {
   readonly name: string;
   /** Whether scores are 1 or 0: right or wrong. */
   readonly isShare: boolean;
+  /** Whether a smaller score is a better one, as of errors. Default false. */
+  readonly lowerIsBetter?: boolean;
   /** What it needs besides the output. */
   readonly needs: 'nothing' | 'labels' | 'reference';
   /** How many classes a sample may be guessed to be; undefined where guessing means nothing. */
@@ -63,6 +65,7 @@ export const METRICS = {
   meanSquaredError: {
     name: 'meanSquaredError',
     isShare: false,
+    lowerIsBetter: true,
     needs: 'reference',
     score: (output, { reference }) => {
       let sum = 0;

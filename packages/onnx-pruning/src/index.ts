@@ -187,6 +187,8 @@ export {
 // Accuracy back without training
 export {
   type Drop,
+  type GroupSensitivity,
+  type NotMeasured,
   type NotRefitted,
   pruneWithinDrop,
   type RatioCost,
@@ -201,6 +203,12 @@ export {
   type RefittedLayer,
   recalibrateBatchNorm,
   reconstruct,
+  type Sensitivity,
+  type SensitivityOptions,
+  type SensitivityPoint,
+  type SensitivityProgress,
+  type SensitivityPrunerOptions,
+  sensitivity,
   type WithinDrop,
   type WithinDropOptions,
   type WithinDropProgress,
@@ -213,9 +221,12 @@ export {
   drawDependencyGraph,
   drawGroups,
   groupsToDot,
+  type PlotSensitivityOptions,
+  plotSensitivity,
   printCount,
   type Refusal,
   refusalsOf,
+  sensitivityToCsv,
   showRefusals,
 } from '@onnx-pruning/report';
 // Running and timing

@@ -15,6 +15,16 @@ export type {
   ReconstructProgress,
   RefittedLayer,
 } from './reconstruct-options.ts';
+export { sensitivity } from './sensitivity/sensitivity.ts';
+export type {
+  GroupSensitivity,
+  NotMeasured,
+  Sensitivity,
+  SensitivityOptions,
+  SensitivityPoint,
+  SensitivityProgress,
+  SensitivityPrunerOptions,
+} from './sensitivity/types.ts';
 export type { Drop } from './within-drop/bound.ts';
 export {
   pruneWithinDrop,

@@ -33,7 +33,8 @@ Examples:
   Win back what pruning has lost, from images without labels:
     $ onnx-pruning prune model.onnx -o smaller.onnx -i fc --calib images.npy
   As much as may be while accuracy falls by one point at most:
-    $ onnx-pruning prune model.onnx -o smaller.onnx -i fc --calib images.npy --data test.npy --labels classes.npy --max-drop 1
+    $ onnx-pruning prune model.onnx -o smaller.onnx -i fc --max-drop 1 \\
+      --calib images.npy --data test.npy --labels classes.npy
 
 A result is written only after the pruned model was run against the original:
 see Equivalence in the report.`;

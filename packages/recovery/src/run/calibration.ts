@@ -1,7 +1,8 @@
 /** What every recovery is given: a pruned model and samples, checked before any work. */
-import { constantTensors, type Model, sha256, tensorDims } from '@onnx-pruning/onnx';
+import { constantTensors, type Model, tensorDims } from '@onnx-pruning/onnx';
 import type { Plan } from '@onnx-pruning/pruning';
 import { type Batches, elementCount, type TensorValues, valueNumbers } from '@onnx-pruning/runtime';
+import { DataDigest } from '../data-digest.ts';
 import { RecoveryError } from '../errors.ts';
 
 /** @throws RecoveryError unless initializers have the sizes that the plan gives them */
@@ -83,17 +84,9 @@ function checkVariation(batches: readonly TensorValues[]): void {
   });
 }
 
-/** SHA-256 over names, types, dimensions and numbers of all batches, in order. */
+/** A digest of all batches, in order. */
 export function digestOf(batches: readonly TensorValues[]): string {
-  const digest = sha256();
-  const text = new TextEncoder();
-  for (const [name, { dataType, dims, data }] of batches.flatMap((feeds) => Object.entries(feeds))) {
-    digest.update(text.encode(JSON.stringify([name, dataType, dims])));
-    digest.update(
-      ArrayBuffer.isView(data)
-        ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
-        : text.encode(JSON.stringify(data)),
-    );
-  }
-  return `sha256:${digest.hex()}`;
+  const digest = new DataDigest();
+  for (const batch of batches) digest.add(batch);
+  return digest.text();
 }
