@@ -184,15 +184,20 @@ export {
   softPrune,
   type WeightChange,
 } from '@onnx-pruning/pruning';
-// Accuracy back without training
+// Accuracy back without training, and criteria on data
 export {
+  type CovarianceImportanceOptions,
+  type DataImportanceOptions,
   type NotRefitted,
+  PredictionImportance,
   type Reconstruction,
+  ReconstructionImportance,
   type ReconstructOptions,
   type ReconstructProgress,
   RecoveryError,
   type RefittedLayer,
   reconstruct,
+  WandaImportance,
 } from '@onnx-pruning/recovery';
 // Reports and drawings
 export {
