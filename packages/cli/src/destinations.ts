@@ -33,7 +33,11 @@ export async function checkDestinations({ source, output, plan, force }: Destina
   await checkDestination('--plan', plan, source, force);
 }
 
-async function checkDestination(option: string, path: string, source: string, force = false): Promise<void> {
+/**
+ * Says early whether a result can go where an option wants it.
+ * @throws SaveError as `checkDestinations`
+ */
+export async function checkDestination(option: string, path: string, source: string, force = false): Promise<void> {
   await checkFolder(path);
   const existing = statSync(path, { throwIfNoEntry: false });
   if (existing === undefined) return;
@@ -51,7 +55,8 @@ async function checkDestination(option: string, path: string, source: string, fo
   );
 }
 
-async function checkFolder(path: string): Promise<void> {
+/** @throws SaveError where no file can be written beside a path */
+export async function checkFolder(path: string): Promise<void> {
   const folder = dirname(resolve(path));
   const existing = statSync(folder, { throwIfNoEntry: false });
   if (!existing?.isDirectory()) {
@@ -71,7 +76,7 @@ async function checkFolder(path: string): Promise<void> {
 }
 
 /** The path with links followed, for comparing; the path itself where nothing is there. */
-function realPath(path: string): string {
+export function realPath(path: string): string {
   try {
     return realpathSync(path);
   } catch {

@@ -9,6 +9,7 @@ import { exitCodeOf } from './exit-codes.ts';
 import { coloursFor, processTerminal, type Terminal } from './terminal.ts';
 import { addEvaluateVerb } from './verbs/evaluate.ts';
 import { addPruneVerb } from './verbs/prune.ts';
+import { addSensitivityVerb } from './verbs/sensitivity.ts';
 import { columnsOf, wrap } from './wrap.ts';
 
 const EXIT_CODES = `
@@ -19,7 +20,8 @@ Exit codes:
   2   bad input: a file, a value or an option that cannot be used; nothing was
       written
   70  a mistake of this program
-  130, 143  stopped by SIGINT or SIGTERM; nothing was written`;
+  130, 143  stopped by SIGINT or SIGTERM; nothing was written but what
+      --resume keeps`;
 
 /**
  * Runs one command.
@@ -59,6 +61,7 @@ function program(terminal: Terminal, isQuiet: boolean): Command {
     });
   addPruneVerb(command, terminal);
   addEvaluateVerb(command, terminal);
+  addSensitivityVerb(command, terminal);
   return command;
 }
 

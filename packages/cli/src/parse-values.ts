@@ -9,6 +9,27 @@ export function parseRatio(text: string): number {
   throw new InvalidArgumentError('Expected a number from 0 up to, but not including, 1, such as 0.5.');
 }
 
+/** Percentage points, above 0 and below 100. */
+export function parsePoints(text: string): number {
+  const points = text.trim() === '' ? Number.NaN : Number(text);
+  if (points > 0 && points < 100) return points;
+  throw new InvalidArgumentError('Expected percentage points above 0 and below 100, such as 0.5.');
+}
+
+/** A confidence in (0, 1). */
+export function parseConfidence(text: string): number {
+  const confidence = text.trim() === '' ? Number.NaN : Number(text);
+  if (confidence > 0 && confidence < 1) return confidence;
+  throw new InvalidArgumentError('Expected a confidence above 0 and below 1, such as 0.95.');
+}
+
+/** Shares above 0 and below 1, with commas between them. */
+export function parseRatios(text: string): number[] {
+  const ratios = text.split(',').map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
+  if (ratios.every((ratio) => ratio > 0 && ratio < 1)) return ratios;
+  throw new InvalidArgumentError('Expected shares above 0 and below 1 with commas between them, such as 0.1,0.3,0.5.');
+}
+
 export function parsePositiveInteger(text: string): number {
   if (/^\d+$/.test(text) && Number(text) >= 1) return Number(text);
   throw new InvalidArgumentError('Expected a positive integer, such as 8.');

@@ -5,7 +5,8 @@
 import { statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { countOpsAndParams } from '@onnx-pruning/cost';
-import { LayerError, ShapeError } from '@onnx-pruning/depgraph';
+import type { Dataset } from '@onnx-pruning/data';
+import { ShapeError } from '@onnx-pruning/depgraph';
 import {
   bytesInMemory,
   checkModel,
@@ -17,18 +18,10 @@ import {
   moveContentToFile,
   OnnxPruningError,
   temporaryFolder,
-  UnknownLayerError,
 } from '@onnx-pruning/onnx';
-import { checkWeights, EquivalenceError, type Verification, verify } from '@onnx-pruning/proof';
-import {
-  BasePruner,
-  GroupMagnitudeImportance,
-  OptionError,
-  type Plan,
-  type PrunerOptions,
-  type SkippedGroup,
-} from '@onnx-pruning/pruning';
-import { type Refusal, refusalsOf, showRefusals } from '@onnx-pruning/report';
+import { EquivalenceError, type Verification, verify } from '@onnx-pruning/proof';
+import type { Plan } from '@onnx-pruning/pruning';
+import { pruneWithinDrop, type WithinDropProgress } from '@onnx-pruning/recovery';
 import {
   type BenchmarkProgress,
   type BenchmarkResult,
@@ -43,23 +36,17 @@ import {
 } from '@onnx-pruning/runtime';
 import { checkDestinations, type Destinations, type Written, writeResults } from './destinations.ts';
 import { type InputSets, readInputs, sizesOf } from './given-inputs.ts';
-import { type GivenShape, resolveInputShapes } from './input-shapes.ts';
-import { type Calibration, openCalibration, type Recovery, type RecoveryOptions, recover } from './recovery.ts';
+import { resolveInputShapes } from './input-shapes.ts';
+import { type Accuracy, checkMeasuring, type MeasuringOptions, measure, type RatioChoice } from './measuring.ts';
+import { NothingPrunedError, type PruneChoice, type PrunedModel, prune } from './prune-model.ts';
+import { type Calibration, openSamples, type Recovery, type RecoveryOptions, recover } from './recovery.ts';
 
 /** Everything that the verb `prune` can be told. */
-export interface PruneJob extends RecoveryOptions {
+export interface PruneJob extends PruneChoice, RecoveryOptions, MeasuringOptions {
   readonly model: string;
   readonly output: string;
   readonly plan?: string;
   readonly ratio: number;
-  /** Layers, or patterns of layers, whose output channels stay. */
-  readonly ignore?: readonly string[];
-  readonly criterion: 'l1' | 'l2';
-  readonly roundTo?: number;
-  /** Prune also what is kept unless asked: see the options of these names of `BuildOptions`. */
-  readonly pruneDistributions?: boolean;
-  readonly pruneOverridable?: boolean;
-  readonly inputShape?: readonly GivenShape[];
   /** Files with real inputs, as `--inputs` takes them. */
   readonly inputs?: readonly string[];
   readonly seed: number;
@@ -85,6 +72,13 @@ interface RunInputs {
 interface GivenData extends RunInputs {
   /** Samples to refit weights to. */
   readonly calibration?: Calibration;
+  /** Samples to measure on. */
+  readonly measured?: Dataset;
+}
+
+/** A pruned model, refitted where the search for a ratio did so already. */
+interface Candidate extends PrunedModel {
+  readonly recovery?: Recovery;
 }
 
 /** What a model costs. */
@@ -96,28 +90,20 @@ export interface Cost {
   readonly bytes?: number;
 }
 
-/** What a name or pattern of `--ignore` protects. */
-export interface Selector {
-  readonly selector: string;
-  /** Names of the layers whose output channels stay. */
-  readonly layers: readonly string[];
-}
-
-export interface PruneResult {
+export interface PruneResult extends Omit<PrunedModel, 'model'> {
   readonly job: PruneJob;
-  readonly selectors: readonly Selector[];
   readonly before: Cost;
   readonly after: Cost;
-  readonly plan: Plan;
-  readonly refusals: readonly Refusal[];
-  /** Groups of which channels were to go, and stay. */
-  readonly skipped: readonly SkippedGroup[];
   /** Sets of real inputs that were given. */
   readonly inputSets: number;
   /** Undefined where the check was switched off. */
   readonly equivalence?: Verification;
   /** Undefined where no weights were refitted. */
   readonly recovery?: Recovery;
+  /** Undefined where there were no samples to measure on. */
+  readonly accuracy?: Accuracy;
+  /** Undefined where the ratio was given. */
+  readonly choice?: RatioChoice;
   /** Undefined where timing was switched off or did not work, or the check failed. */
   readonly latency?: BenchmarkResult;
   /** Why there is no latency, where timing was asked for and did not work. */
@@ -125,9 +111,6 @@ export interface PruneResult {
   /** Undefined where the check failed: nothing was written. */
   readonly written?: Written;
 }
-
-/** A job that would change nothing. */
-export class NothingPrunedError extends OnnxPruningError {}
 
 /**
  * @param onPhase told what is going on, for people who wait
@@ -146,54 +129,99 @@ export async function runPruneJob(job: PruneJob, onPhase: (phase: string) => voi
   await checkDestinations(destinations);
   const sets = await readInputs(original, job.inputs ?? [], job.inputShape ?? []);
   const dims = sets ? sizesOf(sets[0]) : resolveInputShapes(original, job.inputShape ?? []);
-  const calibration = await openCalibration(original, job);
+  checkMeasuring(job, original);
+  const inputs: GivenData = { dims, sets, ...(await openSamples(original, job)) };
   if (job.bench) await tryProvider(original, job.provider);
 
   onPhase('Pruning');
-  const pruned = original.clone();
-  const { plan, refusals, selectors, skipped } = prune(pruned, job);
+  const { candidate, choice } = await choose(original, job, inputs, onPhase);
+  const { model: pruned, plan, refusals, selectors, skipped } = candidate;
   const found = {
     job,
     selectors,
     skipped,
     plan,
     refusals,
+    choice,
     inputSets: sets?.length ?? 0,
     before: { ...costOf(original, dims), bytes: bytesOf([job.model, ...original.dataFiles]) },
   };
   const moved = job.verify ? await moveNewContent(pruned, job) : undefined;
   try {
-    const after = costOf(pruned, dims);
-    return await checkAndWrite(original, pruned, { ...found, after }, { dims, sets, calibration }, onPhase);
+    return await checkAndWrite(original, candidate, { ...found, after: costOf(pruned, dims) }, inputs, onPhase);
   } finally {
     if (moved !== undefined) discard(moved);
   }
 }
 
-type Found = Omit<PruneResult, 'equivalence' | 'recovery' | 'latency' | 'notTimed' | 'written'>;
+/** The model at the ratio that was given, or at the largest one within the drop that is allowed. */
+async function choose(
+  original: Model,
+  job: PruneJob,
+  { dims, calibration, measured }: GivenData,
+  onPhase: (phase: string) => void,
+): Promise<{ candidate: Candidate; choice?: RatioChoice }> {
+  const { maxDrop: points, maxDropConfidence: confidence } = job;
+  if (points === undefined || measured === undefined) return { candidate: prune(original.clone(), job, job.ratio) };
+  const maxDrop = points / 100;
+  const macs = new Map<number, number | undefined>();
+  const all = costOf(original, dims).macs;
+  let now = '';
+  const make = async (ratio: number): Promise<{ model?: Model; candidate?: Candidate }> => {
+    const pruned = prunedOrNothing(original, job, ratio);
+    if (pruned === undefined) return {};
+    const left = costOf(pruned.model, dims).macs;
+    macs.set(ratio, all && left !== undefined ? left / all : undefined);
+    const onLayer = (done: number, total: number): void => onPhase(`${now}, layer ${done + 1} of ${total}`);
+    const recovery = calibration && (await recover(original, pruned.model, pruned.plan, calibration, onLayer));
+    return { model: recovery?.model ?? pruned.model, candidate: { ...pruned, recovery } };
+  };
+  const onProgress = ({ done, total, ratio }: WithinDropProgress): void => {
+    now = `Trying ratio ${ratio}, ${done + 1} of at most ${total}`;
+    onPhase(now);
+  };
+  const found = await pruneWithinDrop(original, make, measured, { maxDrop, confidence, onProgress });
+  const curve = found.curve.map((cost) => ({ ...cost, macs: macs.get(cost.ratio) }));
+  return { candidate: found.result.candidate!, choice: { maxDrop, confidence, ratio: found.ratio, curve } };
+}
+
+/** Undefined where the ratio is too small for any channel to go. */
+function prunedOrNothing(original: Model, job: PruneJob, ratio: number): PrunedModel | undefined {
+  try {
+    return prune(original.clone(), job, ratio);
+  } catch (error) {
+    if (error instanceof NothingPrunedError && error.code === 'NOTHING_CHOSEN') return undefined;
+    throw error;
+  }
+}
+
+type Found = Omit<PruneResult, 'equivalence' | 'recovery' | 'accuracy' | 'latency' | 'notTimed' | 'written'>;
 
 async function checkAndWrite(
   original: Model,
-  pruned: Model,
+  candidate: Candidate,
   found: Found,
   inputs: GivenData,
   onPhase: (phase: string) => void,
 ): Promise<PruneResult> {
-  const { job, plan, after } = found;
-  const { calibration } = inputs;
+  const { job, after } = found;
+  const { calibration, measured } = inputs;
+  const { model: pruned, plan } = candidate;
   onPhase('Checking that nothing else changed');
   const equivalence = job.verify ? await check(original, pruned, plan, job, inputs) : undefined;
   if (equivalence && !isAccepted(equivalence, job)) return { ...found, equivalence };
   const onLayer = (done: number, total: number): void => onPhase(`Refitting weights, layer ${done + 1} of ${total}`);
-  const recovery = calibration && (await recover(original, pruned, plan, calibration, onLayer));
+  const recovery = candidate.recovery ?? (calibration && (await recover(original, pruned, plan, calibration, onLayer)));
   const result = recovery?.model ?? pruned;
+  if (measured) onPhase('Measuring what was lost');
+  const accuracy = measured && (await measure(original, result, recovery && pruned, measured));
   const timing = job.bench ? await time(original, result, job, inputs, onPhase) : {};
   onPhase('Writing');
   const text = job.plan === undefined ? undefined : planText(recovery?.plan ?? plan);
   const { output, force } = job;
   const written = await writeResults(result, text, { source: job.model, output, plan: job.plan, force });
   const bytes = bytesOf([written.model, ...(written.data ? [written.data] : [])]);
-  return { ...found, after: { ...after, bytes }, equivalence, recovery, ...timing, written };
+  return { ...found, after: { ...after, bytes }, equivalence, recovery, accuracy, ...timing, written };
 }
 
 /** Whether a result with this verdict is written. */
@@ -202,15 +230,19 @@ export function isAccepted({ verdict }: Verification, { allowInconclusive }: Pru
 }
 
 /** Without onnxruntime there is no proof: said before the work, and only done where it was asked for. */
-function checkRuntime({ verify, bench, calib, recover: method }: PruneJob): void {
+function checkRuntime({ verify, bench, calib, data, maxDrop, recover: method }: PruneJob): void {
   const refits = calib !== undefined && method !== 'none';
-  if (!(verify || bench || refits) || isRuntimeInstalled()) return;
-  const without = [verify && '--no-verify', bench && '--no-bench', refits && '--recover none']
-    .filter(Boolean)
-    .join(' ');
-  const what = verify ? 'proven' : refits ? 'refitted' : 'timed';
+  const measures = data !== undefined || maxDrop !== undefined;
+  if (!(verify || bench || refits || measures) || isRuntimeInstalled()) return;
+  const without = [
+    verify && '--no-verify',
+    bench && '--no-bench',
+    refits && '--recover none',
+    measures && 'no --data, no --max-drop',
+  ];
+  const what = verify ? 'proven' : refits ? 'refitted' : measures ? 'measured' : 'timed';
   throw new RuntimeError('RUNTIME_MISSING', `onnxruntime-node is not installed: nothing can be ${what} without it`, {
-    repair: `Run '${RUNTIME_INSTALL_COMMAND}', or do without: ${without}.`,
+    repair: `Run '${RUNTIME_INSTALL_COMMAND}', or do without: ${without.filter(Boolean).join(' ')}.`,
   });
 }
 
@@ -247,73 +279,6 @@ async function moveNewContent(pruned: Model, job: PruneJob): Promise<string | un
     if (error instanceof Error && 'code' in error) return undefined;
     throw error;
   }
-}
-
-function prune(model: Model, job: PruneJob): Pick<PruneResult, 'plan' | 'refusals' | 'selectors' | 'skipped'> {
-  const pruner = makePruner(model, {
-    importance: new GroupMagnitudeImportance({ p: job.criterion === 'l1' ? 1 : 2 }),
-    pruningRatio: job.ratio,
-    ignoredLayers: job.ignore,
-    roundTo: job.roundTo,
-    pruneDistributions: job.pruneDistributions,
-    pruneOverridable: job.pruneOverridable,
-    inputShapes: givenShapes(job.inputShape ?? []),
-  });
-  checkWeights(pruner.graph);
-  const refusals = refusalsOf(pruner.graph);
-  const selectors = (job.ignore ?? []).map((selector) => ({
-    selector,
-    layers: pruner.graph.matchLayers(selector).map(({ layer }) => layer.name),
-  }));
-  const anyGroup = !pruner.graph.getAllGroups().next().done;
-  const { skipped } = pruner.step();
-  const plan = pruner.plan();
-  if (plan.groups.length === 0 && job.ratio > 0) throw nothingPruned(anyGroup, refusals, skipped);
-  return { plan, refusals, selectors, skipped };
-}
-
-/** Shapes by input and sizes by symbol, as the graph takes them: only what was asked for is fixed. */
-function givenShapes(given: readonly GivenShape[]): Record<string, number | readonly number[]> {
-  const isSymbol = ({ sizes }: GivenShape): boolean => sizes.length === 1;
-  return Object.fromEntries(given.map((shape) => [shape.name, isSymbol(shape) ? shape.sizes[0] : shape.sizes]));
-}
-
-/** All options but the ignored layers were checked when they were read. */
-function makePruner(model: Model, options: PrunerOptions): BasePruner {
-  try {
-    return new BasePruner(model, options);
-  } catch (cause) {
-    const isSelector = cause instanceof UnknownLayerError || cause instanceof LayerError;
-    if (!isSelector || !options.ignoredLayers?.some((selector) => selector === cause.details.node)) throw cause;
-    const { node, expected, actual, repair } = cause.details;
-    const details = { expected: expected ?? 'a layer, a module or a pattern', actual: actual ?? `'${node}'`, repair };
-    throw new OptionError('IGNORE', `--ignore '${node}' names no layer whose channels could stay`, details, { cause });
-  }
-}
-
-function nothingPruned(
-  anyGroup: boolean,
-  refusals: readonly Refusal[],
-  skipped: readonly SkippedGroup[],
-): NothingPrunedError {
-  if (skipped.length > 0) {
-    const reasons = skipped.slice(0, 5).map(({ root, reason }) => `\n  ${root}: ${reason}`);
-    return new NothingPrunedError('NOTHING_CHOSEN', 'none of the chosen channels may go', {
-      repair: `Choose another --ratio, or a smaller --round-to.${reasons.join('')}`,
-    });
-  }
-  if (anyGroup) {
-    return new NothingPrunedError('NOTHING_CHOSEN', 'these options leave every channel in place', {
-      repair: 'Ignore fewer layers, choose a larger --ratio, or a smaller --round-to.',
-    });
-  }
-  const reasons = showRefusals(refusals, 5).map((line) => `\n  ${line}`);
-  return new NothingPrunedError('NOTHING_PRUNABLE', 'this model has no channels that may be removed', {
-    repair:
-      reasons.length > 0
-        ? `These channels stay because of what they are coupled with:${reasons.join('')}`
-        : 'Channels are removed between convolutions and fully connected layers; a single layer has none to lose.',
-  });
 }
 
 function costOf(model: Model, shapes: Shapes): Cost {

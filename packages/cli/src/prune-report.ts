@@ -3,14 +3,10 @@
 import { showRefusals } from '@onnx-pruning/report';
 import Table from 'cli-table3';
 import type { Cost, PruneResult } from './prune-job.ts';
+import type { Recovery } from './recovery.ts';
+import { BORDERLESS } from './tables.ts';
 import type { Colours } from './terminal.ts';
 import { wrap } from './wrap.ts';
-
-const INVISIBLE_BORDERS = Object.fromEntries(
-  ['top', 'bottom', 'left', 'right', 'mid']
-    .flatMap((side) => [side, `${side}-mid`, `${side}-left`, `${side}-right`, 'left-mid', 'right-mid', 'mid-mid'])
-    .map((part) => [part, '']),
-);
 
 const MOST_REFUSALS = 8;
 const MOST_LAYERS = 5;
@@ -28,6 +24,8 @@ export function showResult(result: PruneResult, colours: Colours, columns: numbe
     ['Not pruned', showRefusals(result.refusals, MOST_REFUSALS)],
     ['Equivalence', showEquivalence(result, colours)],
     ['Recovery', showRecovery(result, colours)],
+    ['Accuracy', showAccuracy(result)],
+    ['Ratio', showChoice(result)],
     ['Latency', showLatency(result, colours)],
     ['Written', [showWritten(result)]],
   ];
@@ -45,8 +43,7 @@ function showCosts({ before, after }: PruneResult, { bold }: Colours): string {
   const table = new Table({
     head: ['', 'before', 'after', 'left'].map((text) => bold(text)),
     colAligns: ['left', 'right', 'right', 'right'],
-    chars: { ...INVISIBLE_BORDERS, middle: '  ' },
-    style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
+    ...BORDERLESS,
   });
   const row = (name: string, pick: (cost: Cost) => number | undefined): void => {
     const [from, to] = [pick(before), pick(after)];
@@ -106,7 +103,20 @@ function showEquivalence({ equivalence, written, inputSets }: PruneResult, { gre
 /** What was refitted, and how well; nothing where there were no samples. */
 function showRecovery({ recovery, equivalence }: PruneResult, { green, yellow }: Colours): string[] {
   if (!recovery) return [];
-  const { layers, left, method, samples } = recovery;
+  const proof = equivalence ? 'the equivalence is that of the structure, before they were' : 'nothing was proven';
+  return [
+    ...(recovery.method === 'bn' ? showStatistics(recovery, green) : showFits(recovery, green)),
+    `refitted weights are not the original's: ${proof}`,
+    ...recovery.left
+      .slice(0, MOST_REASONS)
+      .map(({ layer, reason }) => yellow(`not refitted: ${layer}, since ${reason}`)),
+  ];
+}
+
+type Fitted = Exclude<Recovery, { readonly method: 'bn' }>;
+type Recalibrated = Extract<Recovery, { readonly method: 'bn' }>;
+
+function showFits({ method, layers, samples }: Fitted, green: Colours['green']): string[] {
   const refitted = layers.filter(({ initializers }) => initializers.length > 0);
   const what = method === 'bias' ? 'biases' : 'weights and biases';
   const errors = (pick: (sorted: readonly number[]) => number | undefined): string =>
@@ -114,14 +124,54 @@ function showRecovery({ recovery, equivalence }: PruneResult, { green, yellow }:
       .map((of) => showPercent(pick(layers.map((layer) => layer[of]).sort((a, b) => a - b)) ?? 0))
       .join(' → ');
   const middle = errors((sorted) => sorted[Math.floor(sorted.length / 2)]);
-  const proof = equivalence ? 'the equivalence is that of the structure, before they were' : 'nothing was proven';
   return [
     green(`${what} of ${refitted.length} of ${count(layers.length, 'layer')} refitted to ${count(samples, 'sample')}`),
     `error of their outputs on held-out samples: median ${middle}, worst ${errors((sorted) => sorted.at(-1))} of the variance`,
-    `refitted weights are not the original's: ${proof}`,
-    ...left.slice(0, MOST_REASONS).map(({ layer, reason }) => yellow(`not refitted: ${layer}, since ${reason}`)),
   ];
 }
+
+function showStatistics({ layers, samples }: Recalibrated, green: Colours['green']): string[] {
+  const furthest = Math.max(...layers.map(({ shift }) => shift));
+  return [
+    green(
+      `statistics of ${count(layers.length, 'BatchNormalization layer')} taken again from ${count(samples, 'sample')}`,
+    ),
+    `their means moved by up to ${furthest.toFixed(2)} standard deviations`,
+  ];
+}
+
+/** What the written model is right in, and what it has lost. */
+function showAccuracy({ accuracy }: PruneResult): string[] {
+  if (!accuracy) return [];
+  const { metric, samples, value, interval, asPruned, original, drop, dropInterval } = accuracy;
+  const name = metric === 'top1' ? 'top-1 accuracy' : 'says what the original says:';
+  const range = ([low, high]: readonly [number, number], of: (x: number) => string): string =>
+    `95 % interval ${of(low)} to ${of(high)}`;
+  const before = asPruned === undefined ? '' : `; before weights were refitted ${showShare(asPruned)}`;
+  return [
+    `${name} ${showShare(value)} (${range(interval, showShare)}) of ${count(samples, 'sample')}${before}`,
+    ...(original === undefined
+      ? []
+      : [`original ${showShare(original)}: ${showPoints(drop)} points lost (${range(dropInterval, showPoints)})`]),
+  ];
+}
+
+/** How the ratio was chosen, and what others cost: a line each. */
+function showChoice({ choice }: PruneResult): string[] {
+  if (!choice) return [];
+  const { maxDrop, confidence, ratio, curve } = choice;
+  const what = confidence === undefined ? 'a drop' : `the upper end of the drop's ${100 * confidence} % interval`;
+  return [
+    `${ratio} is the largest one tried that keeps ${what} within ${showPoints(maxDrop)} points`,
+    ...curve.map(({ ratio: tried, macs, drop, interval }) => {
+      const fewer = macs ? `, ${(1 / macs).toFixed(2)} times fewer MACs` : '';
+      return `${tried}: ${showPoints(drop)} points (${showPoints(interval[0])} to ${showPoints(interval[1])})${fewer}`;
+    }),
+  ];
+}
+
+const showShare = (share: number): string => `${(100 * share).toFixed(2)} %`;
+const showPoints = (share: number): string => (100 * share).toFixed(2);
 
 const count = (n: number, what: string): string => `${showCount(n)} ${what}${n === 1 ? '' : 's'}`;
 
@@ -158,12 +208,26 @@ const showSmall = (n: number): string => (n === 0 ? '0' : n.toExponential(1));
 
 /** The result as plain data: stable names, no formatting. Infinite differences are null, as JSON has it. */
 export function resultToJson(result: PruneResult): object {
-  const { job, selectors, skipped, before, after, plan, refusals, equivalence, recovery, latency, notTimed, written } =
-    result;
+  const {
+    job,
+    selectors,
+    skipped,
+    before,
+    after,
+    plan,
+    refusals,
+    equivalence,
+    recovery,
+    accuracy,
+    choice,
+    latency,
+    notTimed,
+    written,
+  } = result;
   return {
     model: job.model,
     options: {
-      ratio: job.ratio,
+      ratio: choice?.ratio ?? job.ratio,
       ignore: job.ignore,
       criterion: job.criterion,
       roundTo: job.roundTo,
@@ -180,6 +244,8 @@ export function resultToJson(result: PruneResult): object {
     reasons: equivalence?.reasons ?? [],
     equivalence: equivalence ?? null,
     recovery: recovery ? recoveryToJson(recovery) : null,
+    accuracy: accuracy ?? null,
+    choice: choice ?? null,
     latency: latency ? latencyToJson(latency) : null,
     notTimed: notTimed ?? null,
     written: written ?? null,

@@ -1,6 +1,6 @@
 /** `--calib`: weights are refitted after pruning, the report says what that proves, and wrong samples change nothing. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createRandom, loadModel } from '@onnx-pruning/onnx';
+import { createRandom, GraphBuilder, loadModel } from '@onnx-pruning/onnx';
 import { compareModels, verify } from '@onnx-pruning/proof';
 import { parsePlan } from '@onnx-pruning/pruning';
 import { npy, run, saved, smallNet, temporaryFolder } from './harness.ts';
@@ -72,6 +72,40 @@ describe('samples without labels', () => {
     expect(JSON.parse(none).recovery).toBeNull();
   });
 
+  it('give BatchNormalization its statistics again', async () => {
+    const b = new GraphBuilder({ opset: 17 });
+    const random = createRandom(3);
+    const weights = (name: string, dims: number[]): string =>
+      b.initializer(name, dims, (size) => Float32Array.from({ length: size }, () => random.normal()));
+    let value = b.input('x', ['batch', 3, 8, 8]);
+    for (const [name, from, to] of [
+      ['first', 3, 8],
+      ['second', 8, 8],
+    ] as const) {
+      const statistics = [1, 0, 0, 1].map((x, i) => b.initializer(`${name}.n${i}`, [to], new Float32Array(to).fill(x)));
+      const conv = b.node('Conv', [value, weights(`${name}.weight`, [to, from, 1, 1])], {}, { name });
+      value = b.node('BatchNormalization', [conv, ...statistics]);
+    }
+    b.output(b.node('Conv', [value, weights('last.weight', [2, 8, 1, 1])]));
+    await saved(b.build(), at('normalized.onnx'));
+    const argv = [
+      'prune',
+      at('normalized.onnx'),
+      '-o',
+      at('bn.onnx'),
+      '--no-bench',
+      '--calib',
+      at('samples.npy'),
+      '--recover',
+      'bn',
+    ];
+    const { code, stdout, stderr } = await run([...argv, '--plan', at('bn.json')]);
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toMatch(/Recovery +statistics of 1 BatchNormalization layer taken again from 200 samples/);
+    const plan = parsePlan(readFileSync(at('bn.json'), 'utf8'));
+    expect(Object.keys(plan.changedWeights ?? {})).toEqual(['second.n2', 'second.n3']);
+  });
+
   it('give the same bytes every time, and others with another seed', async () => {
     for (const name of ['a.onnx', 'b.onnx']) await prune(name, '--calib', at('samples.npy'), '--calib-size', '32');
     await prune('c.onnx', '--calib', at('samples.npy'), '--calib-size', '32', '--seed', '5');
@@ -96,6 +130,11 @@ describe('nothing is written, and a word says why, for', () => {
     ['no preset and no file', ['--calib', 'bytes.npy', '--preprocess', 'imagenett'], /neither a preset nor a file/],
     ['a file that is not there', ['--calib', 'nowhere.npy'], /no such file/],
     ['a method without samples', ['--recover', 'ridge'], /--recover ridge is about samples/],
+    [
+      'statistics that there are none of',
+      ['--calib', 'samples.npy', '--recover', 'bn'],
+      /finds no statistics.*--recover ridge/,
+    ],
     ['a size without samples', ['--calib-size', '8'], /--calib-size is about samples/],
   ])('%s', async (_, options, message) => {
     const before = folder.files();

@@ -16,7 +16,14 @@ import {
 import { type Batch, DATASET, type Dataset } from './dataset.ts';
 import { DataError } from './errors.ts';
 import { METRICS, type Metric, type MetricName } from './metrics.ts';
-import { bootstrapInterval, type Interval, mcnemarMidP, pairedShareInterval, wilsonInterval } from './statistics.ts';
+import {
+  bootstrapInterval,
+  CONFIDENCE,
+  type Interval,
+  mcnemarMidP,
+  pairedShareInterval,
+  wilsonInterval,
+} from './statistics.ts';
 
 /** How far a measurement has come. */
 export interface EvaluateProgress {
@@ -33,6 +40,8 @@ export interface EvaluateOptions extends SessionOptions {
   readonly against?: ModelSource;
   /** Name of the output that is scored. Default: the first. */
   readonly output?: string;
+  /** Of the interval. Default 0.95. */
+  readonly confidence?: number;
   /** Of the bootstrap. Default 0. */
   readonly seed?: number;
   /** Ends the work before the next batch: `evaluate` rejects with the signal's reason. */
@@ -49,8 +58,10 @@ export interface Evaluation {
   readonly value: number;
   /** How many samples were scored: all of the data set. */
   readonly samples: number;
-  /** 95 %: Wilson's for shares, by bootstrap for others. */
+  /** With a confidence of 95 % unless another is asked for: Wilson's for shares, by bootstrap for others. */
   readonly interval: Interval;
+  /** What one who always names the most frequent classes is right in; undefined without labels. */
+  readonly chance: number | undefined;
   /** Whether scores are 1 or 0, and the value is a share. */
   readonly isShare: boolean;
   /** One for every sample, in the order of the data set. */
@@ -61,7 +72,7 @@ export interface Evaluation {
 export interface PairedComparison {
   /** Second minus first. */
   readonly difference: number;
-  /** 95 % interval of the difference. */
+  /** Interval of the difference, with a confidence of 95 % unless another is asked for. */
   readonly interval: Interval;
   /** Of shares: how probable so uneven a difference is, were neither better (McNemar, mid-p). */
   readonly pValue: number | undefined;
@@ -71,11 +82,18 @@ const isMetric: Kind = {
   expected: `one of ${Object.keys(METRICS).join(', ')}, or a metric { name, isShare, needs, score }`,
   accepts: (value) => kinds.object.accepts(value) && typeof (value as Partial<Metric>).score === 'function',
 };
-const METRIC: Kind = anyOf(oneOf(...(Object.keys(METRICS) as MetricName[])), isMetric);
+/** What is measured: a name, or a metric of one's own. */
+export const METRIC: Kind = anyOf(oneOf(...(Object.keys(METRICS) as MetricName[])), isMetric);
+
+const CONFIDENCE_KIND: Kind = {
+  expected: 'a confidence above 0 and below 1, such as 0.95',
+  accepts: (value) => typeof value === 'number' && value > 0 && value < 1,
+};
 
 const OPTIONS: OptionKinds<Omit<EvaluateOptions, keyof SessionOptions>> = {
   against: MODEL_SOURCE,
   output: kinds.text,
+  confidence: CONFIDENCE_KIND,
   seed: kinds.integer,
   signal: kinds.object,
   onProgress: kinds.callback,
@@ -105,28 +123,60 @@ export async function evaluate(
     metric: [metric, METRIC],
     options: [options, kinds.object],
   });
-  const { against, output, seed, signal, onProgress, ...session } = options;
-  checkOptions('evaluate', { against, output, seed, signal, onProgress }, OPTIONS);
+  const { against, output, confidence, seed, signal, onProgress, ...session } = options;
+  checkOptions('evaluate', { against, output, confidence, seed, signal, onProgress }, OPTIONS);
   checkRunOptions('evaluate', session);
   const how: Metric = typeof metric === 'string' ? METRICS[metric] : metric;
-  if (how.needs === 'labels' && !dataset.hasLabels) throw missing(how, dataset, 'labels', 'Give labels.');
+  checkLabels(how, dataset);
   if (how.needs === 'reference' && against === undefined) {
     throw missing(how, dataset, 'a model to compare with', "Give the original: the option against, or '--against'.");
   }
+  const classes = new Map<number, number>();
   const run = (reference?: Session): Promise<Float64Array> =>
-    withSession(model, session, (own) => scoresOf(own, reference, dataset, how, options));
+    withSession(model, session, (own) => scoresOf({ own, reference, dataset, metric: how, classes }, options));
   const isCompared = against !== undefined && how.needs === 'reference';
   const scores = isCompared ? await withSession(against, session, run) : await run();
-  const value = scores.reduce((sum, x) => sum + x, 0) / scores.length;
-  const interval = how.isShare ? wilsonInterval(value * scores.length, scores.length) : bootstrapInterval(scores, seed);
-  return { metric: how.name, value, samples: scores.length, interval, isShare: how.isShare, scores };
+  return { ...evaluationOf(how, scores, { seed, confidence }), chance: chanceOf(how, classes) };
+}
+
+/** The share of the most frequent classes, as many as may be guessed. */
+function chanceOf({ guesses }: Metric, classes: ReadonlyMap<number, number>): number | undefined {
+  if (guesses === undefined || classes.size === 0) return undefined;
+  const counts = [...classes.values()].sort((a, b) => b - a);
+  const sum = (of: readonly number[]): number => of.reduce((total, n) => total + n, 0);
+  return sum(counts.slice(0, guesses)) / sum(counts);
+}
+
+interface Measuring {
+  readonly own: Session;
+  readonly reference: Session | undefined;
+  readonly dataset: Dataset;
+  readonly metric: Metric;
+  /** Samples of each class, which are counted on the way. */
+  readonly classes: Map<number, number>;
+}
+
+/** @throws DataError for a metric that needs labels of samples that have none */
+export function checkLabels(metric: Metric, dataset: Dataset): void {
+  if (metric.needs === 'labels' && !dataset.hasLabels) throw missing(metric, dataset, 'labels', 'Give labels.');
+}
+
+/** The mean of scores, and how sure it is. */
+export function evaluationOf(
+  { name, isShare }: Metric,
+  scores: Float64Array,
+  { seed, confidence }: Pick<EvaluateOptions, 'seed' | 'confidence'> = {},
+): Evaluation {
+  const samples = scores.length;
+  const value = scores.reduce((sum, x) => sum + x, 0) / samples;
+  const interval = isShare
+    ? wilsonInterval(value * samples, samples, confidence)
+    : bootstrapInterval(scores, seed, confidence);
+  return { metric: name, value, samples, interval, chance: undefined, isShare, scores };
 }
 
 async function scoresOf(
-  own: Session,
-  reference: Session | undefined,
-  dataset: Dataset,
-  metric: Metric,
+  { own, reference, dataset, metric, classes }: Measuring,
   { output, signal, onProgress }: EvaluateOptions,
 ): Promise<Float64Array> {
   const name = output ?? own.outputs[0]?.name ?? '';
@@ -138,6 +188,7 @@ async function scoresOf(
     const found = (await own.run(batch.feeds, [name]))[name]!;
     const other = reference && (await reference.run(batch.feeds, [name]))[name];
     scoreBatch(scores, done, batch, { name, found, other }, metric);
+    for (const label of batch.labels ?? []) classes.set(label, (classes.get(label) ?? 0) + 1);
     done += batch.size;
     const secondsLeft = ((performance.now() - start) / 1000 / done) * (dataset.length - done);
     onProgress?.({ done, total: dataset.length, secondsLeft });
@@ -145,13 +196,20 @@ async function scoresOf(
   return scores;
 }
 
-interface Outputs {
+/** What a model gives for a batch, and what the one gives that it is compared with. */
+export interface Outputs {
+  /** Of the output. */
   readonly name: string;
   readonly found: TensorValue;
   readonly other: TensorValue | undefined;
 }
 
-function scoreBatch(scores: Float64Array, first: number, batch: Batch, outputs: Outputs, metric: Metric): void {
+/**
+ * Scores the samples of a batch.
+ * @param scores where they go, the first at `first`
+ * @throws DataError as `evaluate`
+ */
+export function scoreBatch(scores: Float64Array, first: number, batch: Batch, outputs: Outputs, metric: Metric): void {
   const own = rowsOf(outputs.found, batch, outputs.name);
   const reference = outputs.other && rowsOf(outputs.other, batch, outputs.name);
   for (let i = 0; i < batch.size; i++) {
@@ -211,8 +269,16 @@ const EVALUATION: Kind = {
  * Compares two measurements of the same samples: what one model gains or loses against another.
  * @throws DataError for measurements of different samples or metrics
  */
-export function comparePaired(first: Evaluation, second: Evaluation): PairedComparison {
-  checkArguments('comparePaired', { first: [first, EVALUATION], second: [second, EVALUATION] });
+export function comparePaired(
+  first: Evaluation,
+  second: Evaluation,
+  { confidence = CONFIDENCE }: { readonly confidence?: number } = {},
+): PairedComparison {
+  checkArguments('comparePaired', {
+    first: [first, EVALUATION],
+    second: [second, EVALUATION],
+    confidence: [confidence, CONFIDENCE_KIND],
+  });
   if (first.samples !== second.samples || first.metric !== second.metric) {
     throw new DataError('EVALUATE_PAIR', 'these measurements are not of the same samples by the same metric', {
       expected: `${first.metric} of ${first.samples} samples`,
@@ -221,12 +287,14 @@ export function comparePaired(first: Evaluation, second: Evaluation): PairedComp
   }
   const changes = second.scores.map((score, i) => score - first.scores[i]!);
   const difference = second.value - first.value;
-  if (!first.isShare) return { difference, interval: bootstrapInterval(changes), pValue: undefined };
+  if (!first.isShare) {
+    return { difference, interval: bootstrapInterval(changes, 0, confidence), pValue: undefined };
+  }
   const gained = changes.filter((x) => x > 0).length;
   const lost = changes.filter((x) => x < 0).length;
   return {
     difference,
-    interval: pairedShareInterval(gained, lost, first.samples),
+    interval: pairedShareInterval(gained, lost, first.samples, confidence),
     pValue: mcnemarMidP(gained, lost),
   };
 }

@@ -14,8 +14,12 @@ export interface Metric {
   readonly name: string;
   /** Whether scores are 1 or 0: right or wrong. */
   readonly isShare: boolean;
+  /** Whether a smaller score is a better one, as of errors. Default false. */
+  readonly lowerIsBetter?: boolean;
   /** What it needs besides the output. */
   readonly needs: 'nothing' | 'labels' | 'reference';
+  /** How many classes a sample may be guessed to be; undefined where guessing means nothing. */
+  readonly guesses?: number;
   /**
    * Scores one sample. NaN is refused by whoever measures.
    * @param output one sample of the model's output, row-major
@@ -35,6 +39,7 @@ const topK = (k: number): Metric => ({
   name: `top${k}`,
   isShare: true,
   needs: 'labels',
+  guesses: k,
   score: (output, { label = -1 }) => {
     const own = output[label]!;
     let before = 0;
@@ -60,6 +65,7 @@ export const METRICS = {
   meanSquaredError: {
     name: 'meanSquaredError',
     isShare: false,
+    lowerIsBetter: true,
     needs: 'reference',
     score: (output, { reference }) => {
       let sum = 0;

@@ -1,29 +1,48 @@
 /** Intervals and tests for measured scores. It must not know what is scored. */
 import { createRandom } from '@onnx-pruning/onnx';
 
-/** Two-sided quantile of the normal distribution for a confidence of 95 %. */
-const Z = 1.959963984540054;
+/** That of every interval, unless another is asked for. */
+export const CONFIDENCE = 0.95;
 const RESAMPLES = 2000;
 
-const { sqrt, min, max, floor, exp, log } = Math;
+const { sqrt, min, max, floor, ceil, exp, log, abs, PI } = Math;
 
 /** Lower and upper end. */
 export type Interval = readonly [number, number];
 
 /**
- * The 95 % interval of a share (Wilson, Probable Inference, the Law of Succession, and Statistical Inference, JASA 1927):
+ * How many standard deviations to either side of the mean hold such a share of a normal distribution: Newton's method on
+ * the series of Marsaglia (Evaluating the Normal Distribution, Journal of Statistical Software 2004).
+ * @param confidence from 0 on, below 1
+ */
+export function normalQuantile(confidence: number): number {
+  let z = 0;
+  for (let step = Number.POSITIVE_INFINITY; abs(step) > 1e-12 * (1 + z); z += step) {
+    const density = exp((-z * z) / 2) / sqrt(2 * PI);
+    let [sum, term] = [z, z];
+    for (let k = 3; abs(term) > 1e-17 * sum; k += 2) {
+      term *= z ** 2 / k;
+      sum += term;
+    }
+    step = (confidence / 2 - sum * density) / density;
+  }
+  return z;
+}
+
+/**
+ * The interval of a share (Wilson, Probable Inference, the Law of Succession, and Statistical Inference, JASA 1927):
  * right also near 0 and 1, where few samples are wrong or right.
  */
-export function wilsonInterval(successes: number, n: number): Interval {
-  const share = successes / n;
-  const shrink = 1 + Z ** 2 / n;
-  const centre = (share + Z ** 2 / (2 * n)) / shrink;
-  const half = (Z / shrink) * sqrt((share * (1 - share)) / n + Z ** 2 / (4 * n ** 2));
+export function wilsonInterval(successes: number, n: number, confidence = CONFIDENCE): Interval {
+  const [share, z] = [successes / n, normalQuantile(confidence)];
+  const shrink = 1 + z ** 2 / n;
+  const centre = (share + z ** 2 / (2 * n)) / shrink;
+  const half = (z / shrink) * sqrt((share * (1 - share)) / n + z ** 2 / (4 * n ** 2));
   return [max(0, centre - half), min(1, centre + half)];
 }
 
-/** The 95 % interval of a mean by the percentile bootstrap (Efron 1979), seeded. */
-export function bootstrapInterval(scores: ArrayLike<number>, seed = 0): Interval {
+/** The interval of a mean by the percentile bootstrap (Efron 1979), seeded. */
+export function bootstrapInterval(scores: ArrayLike<number>, seed = 0, confidence = CONFIDENCE): Interval {
   const random = createRandom(seed);
   const n = scores.length;
   const means = Float64Array.from({ length: RESAMPLES }, () => {
@@ -31,19 +50,20 @@ export function bootstrapInterval(scores: ArrayLike<number>, seed = 0): Interval
     for (let i = 0; i < n; i++) sum += scores[floor(random.next() * n)]!;
     return sum / n;
   }).sort();
-  return [means[floor(0.025 * RESAMPLES)]!, means[floor(0.975 * RESAMPLES)]!];
+  const tail = (1 - confidence) / 2;
+  return [means[floor(tail * RESAMPLES)]!, means[ceil((1 - tail) * RESAMPLES) - 1]!];
 }
 
 /**
- * The 95 % interval of the difference of two shares of the same samples (Agresti and Min, Simple improved confidence
+ * The interval of the difference of two shares of the same samples (Agresti and Min, Simple improved confidence
  * intervals for comparing matched proportions, Statistics in Medicine 2005).
  * @param gained samples that only the second one is right in
  * @param lost samples that only the first one is right in
  */
-export function pairedShareInterval(gained: number, lost: number, n: number): Interval {
+export function pairedShareInterval(gained: number, lost: number, n: number, confidence = CONFIDENCE): Interval {
   const [b, c, all] = [gained + 0.5, lost + 0.5, n + 2];
   const difference = (b - c) / all;
-  const half = (Z * sqrt(max(0, b + c - (b - c) ** 2 / all))) / all;
+  const half = (normalQuantile(confidence) * sqrt(max(0, b + c - (b - c) ** 2 / all))) / all;
   return [max(-1, difference - half), min(1, difference + half)];
 }
 

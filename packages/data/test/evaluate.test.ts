@@ -2,7 +2,13 @@
 import { GraphBuilder, type Model } from '@onnx-pruning/onnx';
 import { makeValue } from '@onnx-pruning/runtime';
 import { comparePaired, DataError, Dataset, evaluate, type SampleSource } from '../src/index.ts';
-import { bootstrapInterval, mcnemarMidP, pairedShareInterval, wilsonInterval } from '../src/statistics.ts';
+import {
+  bootstrapInterval,
+  mcnemarMidP,
+  normalQuantile,
+  pairedShareInterval,
+  wilsonInterval,
+} from '../src/statistics.ts';
 
 /** y = x (one row of outputs for each sample), times a factor for each of three classes. */
 function scaled(factors: readonly number[] = [1, 1, 1]): Model {
@@ -40,6 +46,40 @@ const ROWS = [
   [1, 2, 3],
   [2, 3, 1],
 ];
+
+describe('what guessing gives is', () => {
+  test('the share of the most frequent class, or of the five most frequent', async () => {
+    expect((await evaluate(scaled(), samples(ROWS, [0, 1, 1, 2]), 'top1')).chance).toBe(0.5);
+    expect((await evaluate(scaled(), samples(ROWS, [0, 1, 1, 2]), 'top5')).chance).toBe(1);
+  });
+
+  test('not known without labels', async () => {
+    expect((await evaluate(scaled(), samples(ROWS), 'agreement', { against: scaled() })).chance).toBeUndefined();
+  });
+});
+
+describe('the confidence of intervals', () => {
+  test.each([
+    [0.5, 0.674489750196082],
+    [0.9, 1.644853626951473],
+    [0.95, 1.959963984540054],
+    [0.99, 2.575829303548901],
+    [0.999, 3.290526731491926],
+  ])('of %d is %d standard deviations (tables of the normal distribution)', (confidence, z) => {
+    expect(normalQuantile(confidence)).toBeCloseTo(z, 12);
+  });
+
+  test('is that of measurements and of comparisons', async () => {
+    const data = samples(ROWS, [0, 1, 1, 1]);
+    const first = await evaluate(scaled(), data, 'top1', { confidence: 0.8 });
+    expect(first.interval).toEqual(wilsonInterval(3, 4, 0.8));
+    const second = await evaluate(scaled([1, 1, 2]), data, 'top1');
+    const { interval } = comparePaired(first, second, { confidence: 0.8 });
+    const lost = first.scores.filter((score, i) => score > second.scores[i]!).length;
+    expect(interval).toEqual(pairedShareInterval(0, lost, 4, 0.8));
+    expect(() => comparePaired(first, second, { confidence: 95 })).toThrow(/confidence above 0 and below 1/);
+  });
+});
 
 describe('a model is scored by', () => {
   test('the share of samples whose largest output is their class', async () => {

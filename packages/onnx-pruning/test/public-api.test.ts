@@ -22,8 +22,9 @@ const PROOF = 'verify assertVerified compareModels';
 const RUNNING = `benchmark createSession withSession randomInputs makeValue measureMemory availableExecutionProviders
   listExecutionProviders isRuntimeInstalled observe observers`;
 const INPUTS = 'readFeeds readNpy readNpz readRaw readTensorProto openDataset Dataset evaluate comparePaired';
-const RECOVERY = 'reconstruct';
-const REPORTS = 'drawGroups drawDependencyGraph groupsToDot dependencyGraphToDot refusalsOf showRefusals';
+const RECOVERY = 'pruneWithinDrop recalibrateBatchNorm reconstruct sensitivity';
+const REPORTS = `drawGroups drawDependencyGraph groupsToDot dependencyGraphToDot refusalsOf showRefusals plotSensitivity
+  sensitivityToCsv`;
 const ERRORS = `OnnxPruningError ArgumentError CountError LayerError RewriteError ShapeError ExternalDataError InconclusiveError InvalidModelError WeightError
   ModelFileError SaveError TensorError UnknownLayerError AmbiguousLayerError EquivalenceError CriterionError OptionError PlanError
   SoftPruningError DataError ExecutionProviderError FeedError RecoveryError RuntimeError SessionError EditError ObserveError`;

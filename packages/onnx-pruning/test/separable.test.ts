@@ -17,6 +17,12 @@ function sourcesOf(folder: string): string[] {
 const importsOf = (path: string): string[] =>
   [...readFileSync(path, 'utf8').matchAll(/\bfrom '([^']+)';/g)].map(([, from]) => from!);
 
+/** Modules that are there when a source runs: statements that import types alone leave nothing behind. */
+const loadedBy = (path: string): string[] =>
+  [...readFileSync(path, 'utf8').matchAll(/\b(?:import|export)\s+(?!type\b)[^;]*?\bfrom '([^']+)';/g)].map(
+    ([, from]) => from!,
+  );
+
 /** What a source imports: sources of this project by path, others by name. In a browser, the codec is what works in memory. */
 function resolved(path: string, from: string): string {
   if (from.startsWith('.')) return resolve(dirname(path), from);
@@ -28,7 +34,7 @@ function resolved(path: string, from: string): string {
 function reachable(roots: readonly string[]): Set<string> {
   const found = new Set(roots);
   for (const path of found) {
-    if (path.endsWith('.ts')) for (const from of importsOf(path)) found.add(resolved(path, from));
+    if (path.endsWith('.ts')) for (const from of loadedBy(path)) found.add(resolved(path, from));
   }
   return found;
 }

@@ -40,9 +40,18 @@ export interface ChannelAffine {
 export type Algebra =
   /** The product of input `value` and a weight; `map` is undefined where the weight is no constant, or its form has no rule. */
   | { readonly kind: 'linear'; readonly value: number; readonly weight: number; readonly map: LinearMap | undefined }
-  /** An affine function of each channel of input 0, by constants, from which the constant input `subtracted` is subtracted first. */
-  | { readonly kind: 'affine'; readonly subtracted: number; readonly of: ChannelAffine }
+  /**
+   * An affine function of each channel of input 0, by constants: of those, `statistics` names the inputs with the mean that
+   * is subtracted first, and with the variance, by whose root (`epsilon` added) is divided.
+   */
+  | {
+      readonly kind: 'affine';
+      readonly statistics: { readonly mean: number; readonly variance: number; readonly epsilon: number };
+      readonly of: ChannelAffine;
+    }
   /** The sum of its two inputs. */
   | { readonly kind: 'sum' }
+  /** Its input 0, as it is. */
+  | { readonly kind: 'copy' }
   /** Something of the sizes of its input, and of none of its numbers. */
   | { readonly kind: 'sizes' };

@@ -1,4 +1,5 @@
 /** The public names of the proof package. */
+export { type ChannelMask, channelMask } from './channel-mask.ts';
 export {
   type CompareOptions,
   type Comparison,
@@ -7,7 +8,7 @@ export {
   type OutputComparison,
 } from './compare.ts';
 export type { DrawOptions } from './draws.ts';
-export { axesOf, elemTypeOf, isPruned, type PlannedRemoval, plannedRemoval } from './planned-removal.ts';
+export { axesOf, elemTypeOf, groupAxis, isPruned, type PlannedRemoval, plannedRemoval } from './planned-removal.ts';
 export { referenceModel } from './reference-model.ts';
 export { type Tolerance, toleranceFor } from './tolerance.ts';
 export {

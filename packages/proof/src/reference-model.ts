@@ -20,6 +20,7 @@ import {
   type TensorProto,
 } from '@onnx-pruning/onnx';
 import { applyPlan, type Plan, PlanError, type PlanOptions } from '@onnx-pruning/pruning';
+import { channelMask } from './channel-mask.ts';
 import { GraphEdits, type Place } from './graph-edits.ts';
 import { axesOf, elemTypeOf, groupAxis, isPruned, type PlannedRemoval, plannedRemoval } from './planned-removal.ts';
 
@@ -73,33 +74,9 @@ class ReferenceBuilder {
 
   #masked(from: string, like: string, axis: number, place: Place, output?: string): string {
     const axes = axesOf(this.planned, like);
-    const apart = this.kept.perGroup(axes[axis]);
-    const { dims, ones } = apart ? this.#groupMask(axes, axis, apart) : this.#plainMask(axes, axis);
-    const mask = this.edits.addConstant(makeTensor('mask', elemTypeOf(this.planned, like), dims, ones));
+    const { dims, ones } = channelMask(axes, axis, this.kept);
+    const mask = this.edits.addConstant(makeTensor('mask', elemTypeOf(this.planned, like), [...dims], ones));
     return this.edits.addNode(place, 'Mul', [from, mask], {}, output);
-  }
-
-  #plainMask(axes: readonly DimTerm[], axis: number): { dims: number[]; ones: Float32Array } {
-    const size = numericSize(axes[axis]);
-    const ones = new Float32Array(size);
-    for (const index of this.kept.of(axes[axis])!) ones[index] = 1;
-    return { dims: axes.map((_, i) => (i === axis ? size : 1)), ones };
-  }
-
-  /** A mask over groups and channels, where another axis tells the groups apart. */
-  #groupMask(
-    axes: readonly DimTerm[],
-    axis: number,
-    apart: readonly Int32Array[],
-  ): { dims: number[]; ones: Float32Array } {
-    const size = numericSize(axes[axis]);
-    const groups = groupAxis(axes, axis);
-    const ones = new Float32Array(apart.length * size);
-    const [groupStride, channelStride] = groups < axis ? [size, 1] : [1, apart.length];
-    apart.forEach((list, g) => {
-      for (const channel of list) ones[g * groupStride + channel * channelStride] = 1;
-    });
-    return { dims: axes.map((_, i) => (i === axis ? size : i === groups ? apart.length : 1)), ones };
   }
 
   /** Lets nodes with statistics over pruned channels see the kept channels only, as they do in the pruned model. */

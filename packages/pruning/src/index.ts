@@ -10,6 +10,7 @@ export {
   type MagnitudeOptions,
   scoreGroup,
 } from './importance.ts';
+export { type LeastImportant, leastImportant } from './least-important.ts';
 export { maskModel } from './mask.ts';
 export { OptionError, optionError } from './options.ts';
 export { parsePlan } from './parse-plan.ts';

@@ -205,7 +205,7 @@ export class BasePruner {
   /** The lowest units of every group. */
   #choose(): readonly Choice[] {
     if (this.#step > this.options.iterativeSteps) return [];
-    const candidates = this.#offeredGroups().flatMap((group) => this.#candidate(group) ?? []);
+    const candidates = this.offeredGroups().flatMap((group) => this.#candidate(group) ?? []);
     const heads = this.#headCandidates();
     const channels = this.#budget ? this.#meetBudget(candidates) : rank(candidates, this.#initialUnits, this.options);
     const wholeHeads = rank(heads, this.#initialUnits, { globalPruning: this.options.globalPruning });
@@ -242,7 +242,8 @@ export class BasePruner {
     return this.#budgetResult;
   }
 
-  #offeredGroups(): Group[] {
+  /** The groups that a step chooses from, each with all of its channels as they are now. */
+  offeredGroups(): Group[] {
     const { rootOpTypes, pruneHeadDims } = this.options;
     const groups = [...this.graph.getAllGroups({ ignoredLayers: this.#ignoredOutputs, rootOpTypes })];
     const inHeads = pruneHeadDims ? new Set() : this.graph.channelsInHeads();

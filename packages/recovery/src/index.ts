@@ -1,4 +1,12 @@
 /** The public names of the recovery package. */
+
+export {
+  type RecalibratedLayer,
+  type RecalibrateOptions,
+  type RecalibrateProgress,
+  type Recalibration,
+  recalibrateBatchNorm,
+} from './batch-norm.ts';
 export type { CovarianceImportanceOptions, DataImportanceOptions } from './criteria/data-importance-options.ts';
 export { PredictionImportance } from './criteria/prediction-importance.ts';
 export { ReconstructionImportance } from './criteria/reconstruction-importance.ts';
@@ -12,3 +20,21 @@ export type {
   ReconstructProgress,
   RefittedLayer,
 } from './reconstruct-options.ts';
+export { sensitivity } from './sensitivity/sensitivity.ts';
+export type {
+  GroupSensitivity,
+  NotMeasured,
+  Sensitivity,
+  SensitivityOptions,
+  SensitivityPoint,
+  SensitivityProgress,
+  SensitivityPrunerOptions,
+} from './sensitivity/types.ts';
+export type { Drop } from './within-drop/bound.ts';
+export {
+  pruneWithinDrop,
+  type RatioCost,
+  type WithinDrop,
+  type WithinDropOptions,
+  type WithinDropProgress,
+} from './within-drop/within-drop.ts';

@@ -25,13 +25,18 @@ export interface ReconstructOptions extends SessionOptions, PlanOptions {
   readonly lambda?: number | readonly number[];
   /** Share of the batches that each layer's error is measured on, above 0 and up to 0.5. Default 0.125. */
   readonly holdOut?: number;
+  /**
+   * Mixtures of two samples each that layers are fitted to besides, for every sample. Default 1; and 0 for biases alone, and
+   * where inputs are not real numbers, or not of one size.
+   */
+  readonly mixtures?: number;
   /** Most positions of one batch that a layer is fitted to; where there are more, some are drawn. Default 16,384. */
   readonly positions?: number;
   /** In which products of a batch are summed; batches are summed in float64 either way. Default `float32`, which is faster. */
   readonly precision?: 'float32' | 'float64';
   /** Most bytes that the equations of one layer may take; a layer that would need more is left. Default 2 GB. */
   readonly memoryLimit?: number;
-  /** Of the positions that are drawn. Default 0. */
+  /** Of the positions and mixtures that are drawn. Default 0. */
   readonly seed?: number;
   /** Ends the work before the next batch: `reconstruct` rejects with the signal's reason. */
   readonly signal?: AbortSignal;
@@ -75,6 +80,7 @@ export const RECONSTRUCT_OPTIONS: OptionKinds<Omit<ReconstructOptions, keyof Ses
   fit: oneOf('weights', 'bias'),
   lambda: { expected: 'a number from 0 on, or several', accepts: (x) => PULL.accepts(x) || listOf(PULL).accepts(x) },
   holdOut: number('a share above 0 and up to 0.5', (x) => x > 0 && x <= 0.5),
+  mixtures: number('a whole number from 0 on', (x) => x >= 0 && Number.isInteger(x)),
   positions: number('a whole number from 1 on', (x) => x >= 1 && Number.isInteger(x)),
   precision: oneOf('float32', 'float64'),
   memoryLimit: number('a number of bytes', (x) => x > 0),

@@ -3,19 +3,10 @@
  * pruned model itself feeds them, what the original gave at the channels that stay. It takes forward passes over unlabelled
  * data and nothing else.
  */
-import {
-  checkArguments,
-  checkOptions,
-  constantTensors,
-  kinds,
-  type Model,
-  sha256,
-  tensorDims,
-  tensorFingerprint,
-} from '@onnx-pruning/onnx';
+import { checkArguments, checkOptions, createRandom, kinds, type Model } from '@onnx-pruning/onnx';
 import { plannedRemoval } from '@onnx-pruning/proof';
-import type { Plan, WeightChange } from '@onnx-pruning/pruning';
-import { BATCHES, type Batches, checkRunOptions, elementCount, type TensorValues } from '@onnx-pruning/runtime';
+import type { Plan } from '@onnx-pruning/pruning';
+import { BATCHES, type Batches, checkRunOptions, type TensorValues } from '@onnx-pruning/runtime';
 import { RecoveryError } from './errors.ts';
 import { type NotRefitted, type Refittable, refittableLayers } from './layers/refittable.ts';
 import {
@@ -27,9 +18,14 @@ import {
   splitOptions,
 } from './reconstruct-options.ts';
 import { type Parts, Reconstructor } from './reconstructor.ts';
+import { checkPruned, collectBatches, digestOf } from './run/calibration.ts';
 import { executionOrder } from './run/execution-order.ts';
+import { canMix, mixturesOf } from './run/mixtures.ts';
+import { type ChangedBy, planWithChanges } from './run/weight-changes.ts';
 
 const MEMORY_LIMIT = 2e9;
+const HOLD_OUT = 0.125;
+const MIXTURES = 1;
 /** Matrices as large as the covariance that are held at once, of 8 bytes for each number. */
 const MATRICES = 6;
 
@@ -80,26 +76,10 @@ export async function reconstruct(
   const { job, digest } = await begin({ original, model, order, layers, session, settings }, data);
   try {
     const refitted = await job.run();
-    const changedWeights = { ...plan.changedWeights, ...changesOf(model, refitted, digest, settings) };
-    return { model, plan: { ...plan, changedWeights }, layers: refitted, left };
+    const changed = planWithChanges(plan, model, changesOf(refitted, digest, settings));
+    return { model, plan: changed, layers: refitted, left };
   } finally {
     await job.dispose();
-  }
-}
-
-/** @throws RecoveryError unless initializers have the sizes that the plan gives them */
-function checkPruned({ graph }: Model, plan: Plan): void {
-  const constants = constantTensors(graph);
-  for (const [name, { newShape }] of Object.entries(plan.initializers)) {
-    const tensor = constants.get(name);
-    const dims = tensor && tensorDims(tensor).join(', ');
-    if (dims === newShape.join(', ')) continue;
-    throw new RecoveryError('RECOVERY_MODEL', 'the pruned model is not what the plan makes of the original', {
-      value: name,
-      expected: `an initializer of [${newShape.join(', ')}]`,
-      actual: dims === undefined ? 'none' : `[${dims}]`,
-      repair: 'Give the original, what was pruned of it, and the plan of that, in this order.',
-    });
   }
 }
 
@@ -121,76 +101,38 @@ function withinMemory(
 
 /** Reads the data. It is held by the job alone, which lets go of what it no longer needs. */
 async function begin(parts: Parts, data: Batches): Promise<{ job: Reconstructor; digest: string }> {
-  const batches = await collect(data, parts.settings.signal);
-  return { job: new Reconstructor(parts, batches), digest: digestOf(batches) };
+  const { settings } = parts;
+  const batches = await collectBatches(data, 2, settings.signal);
+  const period = Math.min(Math.round(1 / (settings.holdOut ?? HOLD_OUT)), batches.length);
+  const held = batches.filter((_, at) => at % period === period - 1);
+  const fitted = batches.filter((_, at) => at % period !== period - 1);
+  const samples = { fitted: [...fitted, ...mixed(fitted, settings)], held };
+  return { job: new Reconstructor(parts, samples), digest: digestOf(batches) };
 }
 
-async function collect(data: Batches, signal: AbortSignal | undefined): Promise<TensorValues[]> {
-  const batches: TensorValues[] = [];
-  for await (const feeds of data) {
-    signal?.throwIfAborted();
-    batches.push(feeds);
-  }
-  if (batches.length > 1) {
-    checkVariation(batches);
-    return batches;
-  }
-  throw new RecoveryError('RECOVERY_DATA', 'there is too little data to fit weights and to measure the fit', {
-    expected: 'at least two batches',
-    actual: batches.length,
-    repair: 'Give more samples, or smaller batches.',
-  });
-}
-
-/** @throws RecoveryError where every sample is the same: an empty file, or wrong preprocessing */
-function checkVariation(batches: readonly TensorValues[]): void {
-  const varies = (name: string): boolean => {
-    const first = batches[0]![name]!;
-    const width = elementCount(first.dims.slice(1));
-    return batches.some((feeds) => {
-      const { data } = feeds[name]!;
-      for (let i = 0; i < data.length; i++) if (data[i] !== first.data[i % width]) return true;
-      return false;
+/** Mixtures of samples, as many as the settings ask for; by default where there can be any. */
+function mixed(batches: readonly TensorValues[], { fit, mixtures, seed = 0 }: Settings): TensorValues[] {
+  const isPossible = canMix(batches);
+  if (!isPossible && mixtures !== undefined && mixtures > 0) {
+    throw new RecoveryError('RECOVERY_MIXTURES', 'these samples cannot be mixed', {
+      expected: 'inputs of real numbers, with the samples along their first axis, and otherwise of one size',
+      repair: 'Leave the option mixtures out, or give 0.',
     });
-  };
-  const names = Object.keys(batches[0]!);
-  if (names.length === 0 || names.some(varies)) return;
-  throw new RecoveryError('RECOVERY_DATA', 'all samples are the same', {
-    value: names[0],
-    expected: 'samples of the kind that the model is used on',
-    repair: 'Check the data and its preprocessing.',
-  });
+  }
+  const random = createRandom(seed);
+  const count = mixtures ?? (isPossible && fit !== 'bias' ? MIXTURES : 0);
+  return Array.from({ length: count }, () => mixturesOf(batches, random)).flat();
 }
 
-/** What a plan says of the initializers that were changed. */
+/** How the initializers of refitted layers were changed. */
 function changesOf(
-  { graph }: Model,
   layers: readonly RefittedLayer[],
   data: string,
   { fit = 'weights', seed = 0 }: Settings,
-): Record<string, WeightChange> {
-  const constants = constantTensors(graph);
+): [string, ChangedBy][] {
   const method = fit === 'weights' ? 'ridge' : 'bias';
-  const changes = layers.flatMap(({ initializers, lambda }) =>
-    initializers.map((name): [string, WeightChange] => {
-      const pull = fit === 'weights' && lambda !== undefined ? { lambda } : {};
-      return [name, { method, ...pull, data, seed, fingerprint: tensorFingerprint(constants.get(name)!) }];
-    }),
-  );
-  return Object.fromEntries(changes);
-}
-
-/** SHA-256 over names, types, dimensions and numbers of all batches, in order. */
-function digestOf(batches: readonly TensorValues[]): string {
-  const digest = sha256();
-  const text = new TextEncoder();
-  for (const [name, { dataType, dims, data }] of batches.flatMap((feeds) => Object.entries(feeds))) {
-    digest.update(text.encode(JSON.stringify([name, dataType, dims])));
-    digest.update(
-      ArrayBuffer.isView(data)
-        ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
-        : text.encode(JSON.stringify(data)),
-    );
-  }
-  return `sha256:${digest.hex()}`;
+  return layers.flatMap(({ initializers, lambda }) => {
+    const pull = fit === 'weights' && lambda !== undefined ? { lambda } : {};
+    return initializers.map((name): [string, ChangedBy] => [name, { method, ...pull, data, seed }]);
+  });
 }

@@ -14,8 +14,8 @@ import { Frontier } from './run/frontier.ts';
 import { MatrixProducts } from './solve/matrix.ts';
 
 const LAMBDA = 0.02;
-const HOLD_OUT = 0.125;
 const POSITIONS = 2 ** 14;
+
 /** What a reconstruction works on. */
 export interface Parts {
   readonly original: Model;
@@ -27,16 +27,18 @@ export interface Parts {
   readonly settings: Settings;
 }
 
-/** Moments of the batches that layers are fitted to, and of those that they are measured on. */
-interface Halves {
-  readonly fitted: readonly Moments[];
-  readonly held: readonly Moments[];
+/** What layers are fitted to, and what they are measured on. */
+interface Halves<T> {
+  readonly fitted: readonly T[];
+  readonly held: readonly T[];
 }
 
 /** Holds what both models have computed so far, for every batch. */
 export class Reconstructor {
   readonly #parts: Parts;
   readonly #batches: number;
+  /** Batches from here on are held out. */
+  readonly #fitted: number;
   readonly #before: Frontier;
   readonly #after: Frontier;
   readonly #products: MatrixProducts;
@@ -45,11 +47,13 @@ export class Reconstructor {
   readonly #positions: ReadonlyMap<string, number>;
   #reached = 0;
 
-  /** @param batches feeds of the original; those that are no longer needed are let go */
-  constructor(parts: Parts, batches: readonly TensorValues[]) {
+  /** @param samples feeds of the original; those that are no longer needed are let go */
+  constructor(parts: Parts, { fitted, held }: Halves<TensorValues>) {
     const { original, model, order, layers, session, settings } = parts;
     this.#parts = parts;
+    const batches = [...fitted, ...held];
     this.#batches = batches.length;
+    this.#fitted = fitted.length;
     const first = executionOrder(original.graph);
     const targets = layers.map(({ target }) => target.value);
     this.#before = new Frontier(original, first, batches, session, targets);
@@ -88,7 +92,7 @@ export class Reconstructor {
   /** The pull with which a fit is best on held-out data; none where no fit is better than what is there. */
   async #choose(
     layer: Refittable,
-    { fitted, held }: Halves,
+    { fitted, held }: Halves<Moments>,
     start: readonly Fit[],
     before: number,
   ): Promise<{ lambda: number | undefined; after: number }> {
@@ -120,16 +124,14 @@ export class Reconstructor {
   }
 
   /** Runs both models up to the layer and sums up what it is to be fitted to. */
-  async #moments(layer: Refittable): Promise<Halves> {
+  async #moments(layer: Refittable): Promise<Halves<Moments>> {
     const { model, session, settings } = this.#parts;
     const { value, added } = layer.target;
     this.#reached = Math.max(this.#reached, this.#positions.get(value)! + 1);
     const original = await this.#before.piece(this.#reached, [value]);
     const own = await this.#after.piece(layer.position);
     const empty = (): Moments[] => Array.from({ length: layer.map.groups }, () => emptyMoments(layer.map));
-    const halves: Halves = { fitted: empty(), held: empty() };
-    const every = Math.round(1 / (settings.holdOut ?? HOLD_OUT));
-    const period = Math.min(every, this.#batches);
+    const halves: Halves<Moments> = { fitted: empty(), held: empty() };
     const { positions: most = POSITIONS, precision = 'float32' } = settings;
     const runs = new Map<boolean, MomentsRun>();
     try {
@@ -143,8 +145,11 @@ export class Reconstructor {
         const someOnly = count > most;
         const run = runs.get(someOnly) ?? (await MomentsRun.open(model, layer, seen, { someOnly, precision }, session));
         runs.set(someOnly, run);
-        const isHeld = b % period === period - 1;
-        await run.add(isHeld ? halves.held : halves.fitted, seen, someOnly ? this.#draw(count, most) : undefined);
+        await run.add(
+          b < this.#fitted ? halves.fitted : halves.held,
+          seen,
+          someOnly ? this.#draw(count, most) : undefined,
+        );
       }
     } finally {
       for (const run of runs.values()) await run.dispose();

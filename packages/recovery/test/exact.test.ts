@@ -205,7 +205,7 @@ describe('hand-solvable cases', () => {
       [0, 2],
       [1, 1],
     ].map((x) => ({ x: makeValue(1, [2, 1], x) }));
-    const { model } = await reconstruct(original, pruned, plan, feeds, { lambda: 1e9 });
+    const { model } = await reconstruct(original, pruned, plan, feeds, { lambda: 1e9, mixtures: 0 });
     expect(initializer(model, 'w')[0]).toBeCloseTo(1, 5);
     expect(initializer(model, 'b')[0]).toBeCloseTo(1 + 4, 5);
     const { model: biased } = await reconstruct(original, pruned, plan, feeds, { fit: 'bias' });

@@ -1,6 +1,8 @@
 /** What `reconstruct` does with what it is given: what it keeps, refuses, leaves, and says in the plan. */
 import { pruneConvOutChannels, pruneLinearOutChannels } from '@onnx-pruning/depgraph';
 import {
+  constantTensors,
+  DataType,
   encodeModel,
   GraphBuilder,
   type Model,
@@ -11,6 +13,7 @@ import {
 } from '@onnx-pruning/onnx';
 import { compareModels, verify } from '@onnx-pruning/proof';
 import { PlanError, parsePlan } from '@onnx-pruning/pruning';
+import { makeValue } from '@onnx-pruning/runtime';
 import { RecoveryError, reconstruct } from '../src/index.ts';
 import { batchesFor, FREE, prunedBy, random, rowsWithCopies, withCopies } from './planted.ts';
 
@@ -74,6 +77,52 @@ test('a layer whose fit is worse on held-out data keeps its bytes', async () => 
   expect(layers[0]!.errorAfter).toBe(layers[0]!.errorBefore);
   expect(encodeModel(model)).toEqual(encodeModel(pruned));
   expect(told.changedWeights).toEqual({});
+});
+
+describe('mixtures of samples', () => {
+  /** x -> [x, 1 - |x - 1| where that is positive] `hidden` -> their sum. The second is 0 at the samples, 0 and 2, and nowhere between. */
+  const b = new GraphBuilder();
+  const gemm = (value: string, name: string, dims: [number, number], weights: number[], bias: number[]): string =>
+    b.node(
+      'Gemm',
+      [value, b.initializer(`${name}.w`, dims, weights), b.initializer(`${name}.b`, [dims[0]], bias)],
+      { transB: 1 },
+      { name },
+    );
+  const parts = b.node('Relu', [gemm(b.input('x', ['batch', 1]), 'parts', [3, 1], [1, -1, 1], [0, 1, -1])]);
+  const hidden = b.node('Relu', [gemm(parts, 'hidden', [2, 3], [1, 0, 0, 0, -1, -1], [0, 1])]);
+  b.output(gemm(hidden, 'sum', [1, 2], [1, 1], [0]));
+  const original = b.build();
+  const { pruned, plan } = prunedBy(original, 'hidden', pruneLinearOutChannels, [1]);
+  /** Of the second channel, they have 0, 0.5, 0 and 0.5. */
+  const feeds = Array.from({ length: 8 }, () => ({ x: makeValue(1, [4, 1], [0, 0.5, 2, 1.5]) }));
+  /** So strong a pull leaves the weight as it is; the bias becomes the mean of what is missing. */
+  const biasWith = async (mixtures: number): Promise<number> => {
+    const { model } = await reconstruct(original, pruned, plan, feeds, { mixtures, lambda: 1e9 });
+    return readNumbers(constantTensors(model.graph).get('sum.b')!)[0]!;
+  };
+
+  test('show a layer more than the samples do: what lies between them', async () => {
+    expect(await biasWith(0)).toBeCloseTo(0.25, 6);
+    expect(await biasWith(1)).toBeGreaterThan(0.3);
+  });
+
+  test('are refused for inputs that are no real numbers, and left out unless asked for', async () => {
+    const c = new GraphBuilder();
+    const words = c.node('Gather', [
+      c.initializer('table', [5, 4], random(1)),
+      c.input('ids', ['batch', 2], DataType.INT64),
+    ]);
+    const inner = c.node('MatMul', [words, c.initializer('v', [4, 3], random(2))], {}, { name: 'inner' });
+    c.output(c.node('MatMul', [inner, c.initializer('w', [3, 2], random(3))]));
+    const language = c.build();
+    const cut = prunedBy(language, 'inner', pruneLinearOutChannels, [1]);
+    const ids = Array.from({ length: 8 }, (_, i) => ({ ids: makeValue(DataType.INT64, [2, 2], [i % 5, 1, 2, 3]) }));
+    const run = reconstruct(language, cut.pruned, cut.plan, ids, { mixtures: 1 });
+    await expect(run).rejects.toThrow(RecoveryError);
+    await expect(run).rejects.toThrow(/these samples cannot be mixed/);
+    expect((await reconstruct(language, cut.pruned, cut.plan, ids)).layers).toHaveLength(1);
+  });
 });
 
 describe('what is given', () => {

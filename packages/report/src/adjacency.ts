@@ -7,6 +7,7 @@ import type { DependencyGraph, Group, Side } from '@onnx-pruning/depgraph';
 import { edgesOf, GRAPH, GROUP, verticesOf } from '@onnx-pruning/depgraph';
 import { checkArguments, checkOptions, greatest, kinds, listOf, type OptionKinds } from '@onnx-pruning/onnx';
 import { colourOf, groupColour, leafColours, NO_GROUP } from './colours.ts';
+import { escaped } from './markup.ts';
 
 /** What a drawing of the dependency graph shows. */
 export interface AdjacencyOptions {
@@ -162,8 +163,4 @@ function runs(row: ReadonlySet<number>, y: number): string {
     i = end;
   }
   return path;
-}
-
-function escaped(text: string): string {
-  return text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;').replace(/"/g, '&quot;');
 }

@@ -19,6 +19,7 @@ import {
 } from '@onnx-pruning/depgraph';
 import { checkArguments, checkOptions, listOf, type OptionKinds, oneOf } from '@onnx-pruning/onnx';
 import { colourOf, groupColour, type LeafColours, leafColours, SEVERAL_GROUPS } from './colours.ts';
+import { escaped } from './markup.ts';
 
 /** What a drawing in the DOT language shows. */
 export interface DotOptions {
@@ -148,9 +149,4 @@ function statement(subject: string, attributes: Attributes): string {
 /** A quoted identifier of the DOT language; line breaks become its escape for one. */
 function quoted(text: string): string {
   return `"${text.replace(/\\/g, '\\\\').replace(/"/g, '\\"').replace(/\n/g, '\\n')}"`;
-}
-
-/** Text inside an HTML-like label. */
-function escaped(text: string): string {
-  return text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;').replace(/"/g, '&quot;');
 }

@@ -13,6 +13,7 @@ import {
 import { loadModel } from '@onnx-pruning/onnx';
 import { OptionError } from '@onnx-pruning/pruning';
 import { type Command, Option } from 'commander';
+import { METRIC_NAMES } from '../metric-names.ts';
 import { parsePath, parsePositiveInteger, parseSeed } from '../parse-values.ts';
 import { preprocessOption, readPreprocess } from '../preprocess.ts';
 import { StatusLine, type Terminal } from '../terminal.ts';
@@ -124,20 +125,18 @@ function metricOf({ metric, labels, against }: EvaluateOptions): MetricName {
   return chosen;
 }
 
-const NAMES: Readonly<Record<MetricName, string>> = {
-  top1: 'top-1 accuracy',
-  top5: 'top-5 accuracy',
-  agreement: 'agreement with the original',
-  meanSquaredError: 'mean squared error against the original',
-  cosineSimilarity: 'cosine similarity to the original',
-};
-
 function show({ own, original, comparison }: Measured, columns: number): string {
   const value = (x: number): string => (own.isShare ? `${(100 * x).toFixed(2)} %` : x.toPrecision(4));
   const line = (of: Evaluation): string =>
     `${value(of.value)} (95 % interval ${value(of.interval[0])} to ${value(of.interval[1])})`;
-  const name = NAMES[own.metric as MetricName];
+  const name = METRIC_NAMES[own.metric as MetricName];
   const lines = [`${name}: ${line(own)}, ${own.samples.toLocaleString('en-US')} samples`];
+  const { chance } = own;
+  if (chance !== undefined && own.interval[0] <= chance) {
+    lines.push(
+      `that cannot be told from guessing, which is right in ${value(chance)}: check --labels and --preprocess, or give more samples`,
+    );
+  }
   if (original && comparison) {
     const unit = own.isShare ? 'points' : '';
     const change = (x: number): string =>

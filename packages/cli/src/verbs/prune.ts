@@ -3,9 +3,11 @@ import { assertVerified } from '@onnx-pruning/proof';
 import { type Command, Option } from 'commander';
 import {
   collect,
+  parseConfidence,
   parseInputShape,
   parseInputs,
   parsePath,
+  parsePoints,
   parsePositiveInteger,
   parseRatio,
   parseSeed,
@@ -30,6 +32,9 @@ Examples:
     $ onnx-pruning prune model.onnx -o smaller.onnx --inputs input=image.npy
   Win back what pruning has lost, from images without labels:
     $ onnx-pruning prune model.onnx -o smaller.onnx -i fc --calib images.npy
+  As much as may be while accuracy falls by one point at most:
+    $ onnx-pruning prune model.onnx -o smaller.onnx -i fc --max-drop 1 \\
+      --calib images.npy --data test.npy --labels classes.npy
 
 A result is written only after the pruned model was run against the original:
 see Equivalence in the report.`;
@@ -70,11 +75,30 @@ export function addPruneVerb(program: Command, terminal: Terminal): void {
       parsePath,
     )
     .option('--calib-size <n>', 'samples to use (default: up to 1024)', parsePositiveInteger)
-    .addOption(preprocessOption('images of --calib'))
+    .addOption(preprocessOption('images of --calib and --data'))
     .addOption(
-      new Option('--recover <method>', 'what is refitted to --calib: weights and biases (ridge), biases, or nothing')
-        .choices(['auto', 'none', 'bias', 'ridge'])
+      new Option(
+        '--recover <method>',
+        'what is refitted to --calib: weights and biases (ridge), biases, statistics of BatchNormalization (bn), or nothing',
+      )
+        .choices(['auto', 'none', 'bn', 'bias', 'ridge'])
         .default('auto'),
+    )
+    .option('--data <file>', 'samples to measure on what was lost; nothing is fitted to them', parsePath)
+    .option('--data-size <n>', 'samples of --data to use (default: all)', parsePositiveInteger)
+    .option('--labels <file>', 'the class of every sample of --data; without it, of --calib', parsePath)
+    .addOption(
+      new Option(
+        '--max-drop <points>',
+        'prune as much as may be while no more is lost than this: percentage points of accuracy, or of agreement with the original where there are no labels',
+      )
+        .argParser(parsePoints)
+        .conflicts('ratio'),
+    )
+    .option(
+      '--max-drop-confidence <share>',
+      'bound the upper end of the interval at this confidence, such as 0.95, in place of what was measured',
+      parseConfidence,
     )
     .option(
       '--seed <n>',

@@ -112,8 +112,8 @@ function keepSources(model: Model, paths: readonly string[]): void {
   });
 }
 
-/** Follows links, so that saving replaces the file and not the link to it. */
-function targetOf(path: string): string {
+/** internal: follows links, so that saving replaces the file and not the link to it. */
+export function targetOf(path: string): string {
   try {
     return realpathSync(path);
   } catch {
@@ -224,8 +224,8 @@ function checkMayWrite(model: Model, path: string, overwrite: boolean | undefine
   }
 }
 
-/** What Node says of a file that cannot be written, for people. */
-function writeError(target: string, files: readonly PendingFile[], cause: unknown): unknown {
+/** internal: what Node says of a file that cannot be written, for people. */
+export function writeError(target: string, files: readonly PendingFile[], cause: unknown): unknown {
   const code = errorCode(cause);
   const at = typeof cause === 'object' && cause !== null && 'path' in cause ? String(cause.path) : '';
   const { path } = files.find((file) => isTemporaryOf(file.path, at)) ?? { path: target };

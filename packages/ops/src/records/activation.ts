@@ -166,6 +166,7 @@ const clipOperator: OperatorRecord = {
 const identityOperator: OperatorRecord = {
   ...elementwise('Identity', 7),
   infer: (ctx) => (ctx.inputs[0] ? [ctx.inputs[0]] : []),
+  algebra: () => ({ kind: 'copy' }),
 };
 
 /** The mask has the type of the data before opset 10, and is BOOL since. */

@@ -34,7 +34,7 @@ function batchNormAlgebra(view: NodeView): Algebra | null {
   const epsilon = view.float('epsilon', 1e-5);
   const factors = Float64Array.from(scale!, (x, c) => x / Math.sqrt(variance![c]! + epsilon));
   const of = { scale: factors, shift: factors.map((x, c) => shift![c]! - mean![c]! * x) };
-  return { kind: 'affine', subtracted: 3, of };
+  return { kind: 'affine', statistics: { mean: 3, variance: 4, epsilon }, of };
 }
 
 /** A layer whose constant inputs among `inputs` hold the channels on axis 0; null where the first is computed. */

@@ -3,7 +3,6 @@
  * the original, at the channels that stay; or, where its result is added to another value, what is missing there to the
  * original's sum, so that it makes up for what earlier layers could not. It must not run models.
  */
-import { GraphNodeView, opsetOf, termOf } from '@onnx-pruning/depgraph';
 import {
   constantTensors,
   DataType,
@@ -17,6 +16,7 @@ import {
 import type { Algebra, ChannelAffine, LinearMap } from '@onnx-pruning/ops';
 import { axesOf, isPruned, type PlannedRemoval } from '@onnx-pruning/proof';
 import { modelInputs } from '@onnx-pruning/runtime';
+import { type AlgebraOf, algebraOf, changedNodes } from './changed-nodes.ts';
 
 /** A constant that a summand of the layer's output can be put into. */
 export interface BiasPlace {
@@ -79,10 +79,10 @@ type Linear = Extract<Algebra, { kind: 'linear' }>;
 
 class Search {
   readonly #planned: PlannedRemoval;
-  readonly #pruned: Model;
   readonly #order: readonly NodeProto[];
   readonly #names: ReadonlyMap<NodeProto, string>;
   readonly #constants: ReadonlyMap<string, TensorProto>;
+  readonly #algebra: AlgebraOf;
   /** Nodes that use a value; undefined stands for the outputs of the graph. */
   readonly #users = new Map<string, (NodeProto | undefined)[]>();
   /** Where each value is computed; inputs and constants are there from the start. */
@@ -92,10 +92,10 @@ class Search {
 
   constructor(planned: PlannedRemoval, pruned: Model, order: readonly NodeProto[]) {
     this.#planned = planned;
-    this.#pruned = pruned;
     this.#order = order;
     this.#names = new Map(pruned.layers().map(({ node, name }) => [node, name]));
     this.#constants = constantTensors(pruned.graph);
+    this.#algebra = algebraOf(planned, pruned, order);
     this.#dynamic = new Set(modelInputs(pruned).map(({ name }) => name));
     for (const [at, node] of order.entries()) {
       const used = new Set(usedNames(node));
@@ -116,18 +116,10 @@ class Search {
     else this.#users.set(name, [node]);
   }
 
-  /** What the operator's record says that a node computes; nothing for operators without a record. */
-  #algebra(node: NodeProto): Algebra | undefined {
-    const { registry } = this.#planned.graph.analysis;
-    const opset = opsetOf(this.#pruned, node);
-    const record = registry.find(node.domain ?? '', node.opType ?? '', opset);
-    return record?.algebra?.(new GraphNodeView(node, opset, [], this.#constants)) ?? undefined;
-  }
-
   run(): { layers: Refittable[]; left: NotRefitted[] } {
     const layers: Refittable[] = [];
     const left: NotRefitted[] = [];
-    const changed = this.#changedNodes();
+    const changed = changedNodes(this.#planned, this.#order);
     for (const [position, node] of this.#order.entries()) {
       const algebra = changed.has(node) ? this.#algebra(node) : undefined;
       // A product of two values that depend on the inputs has no weights.
@@ -138,22 +130,6 @@ class Search {
       else layers.push({ ...found, name });
     }
     return { layers, left };
-  }
-
-  /** Nodes that compute something else than in the original, also at the channels that stay. */
-  #changedNodes(): Set<NodeProto> {
-    const { analysis } = this.#planned.graph;
-    const { consumptions, mixings } = analysis.terms;
-    const places = [...consumptions, ...mixings].filter((at) => isPruned(this.#planned, termOf(analysis, at)));
-    const losers = new Set(places.map(({ node }) => node.output[0] ?? ''));
-    const changed = new Set<NodeProto>();
-    const values = new Set<string>();
-    for (const node of this.#order) {
-      if (!losers.has(node.output[0] ?? '') && !usedNames(node).some((name) => values.has(name))) continue;
-      changed.add(node);
-      for (const name of node.output) values.add(name);
-    }
-    return changed;
   }
 
   /** The layer, or why its weights cannot be refitted. */
@@ -184,7 +160,7 @@ class Search {
     }
     const next = this.#next(output);
     if (next?.algebra?.kind === 'affine') {
-      const subtracted = next.node.input[next.algebra.subtracted] ?? '';
+      const subtracted = next.node.input[next.algebra.statistics.mean] ?? '';
       if (this.#isOwn(subtracted, map)) return { bias: { constant: subtracted, how: 'subtracted' }, output };
     }
     const added = next?.algebra?.kind === 'sum' ? (next.node.input.find((name) => name !== output) ?? '') : '';
