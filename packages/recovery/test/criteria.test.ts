@@ -92,6 +92,29 @@ describe('WandaImportance', () => {
     ]);
   });
 
+  test.each(['same', 'independent'] as const)(
+    'knows who reads what in groups that keep %s channels',
+    async (groupSelection) => {
+      const b = new GraphBuilder({ opset: 17 });
+      const x = b.input('x', ['batch', 4, 1, 1]);
+      const eye = Float32Array.from({ length: 16 }, (_, i) => (i % 5 === 0 ? 1 : 0));
+      const a = b.node('Conv', [x, b.initializer('a.weight', [4, 4, 1, 1], eye)], {}, { name: 'a' });
+      const weight = b.initializer('c.weight', [2, 2, 1, 1], [1, -2, 3, 4]);
+      b.output(b.node('Conv', [a, weight], { group: 2 }, { name: 'c' }));
+      const model = b.build();
+      const batches = [{ x: makeValue(DataType.FLOAT, [1, 4, 1, 1], [2, 3, -6, 5]) }];
+      const importance = await WandaImportance.measure(model, batches, { normalizer: 'none', groupSelection });
+      const graph = new DependencyGraph().buildDependency(model, { groupSelection });
+      const scores = scoresOf(importance, graph.getFullGroup('a', pruneConvOutChannels));
+      if (groupSelection === 'independent') expectClose(scores, [2 * 1, 3 * 2, 6 * 3, 5 * 4]);
+      else {
+        // The same local channel of both groups is one channel: the square mean of 2 and 6, of 3 and 5.
+        const [first, second] = [Math.sqrt(20) * (1 + 3), Math.sqrt(17) * (2 + 4)];
+        expectClose(scores, [first, second, first, second]);
+      }
+    },
+  );
+
   test('takes a weight of 1 where the consumer has none', async () => {
     const b = new GraphBuilder({ opset: 17 });
     const x = b.input('x', ['batch', 2]);
