@@ -10,6 +10,7 @@ import { loadModel, type Model } from '@onnx-pruning/onnx';
 import { BasePruner, GroupMagnitudeImportance } from '@onnx-pruning/pruning';
 import { reconstruct } from '@onnx-pruning/recovery';
 import { modelInputs } from '@onnx-pruning/runtime';
+import { CRITERIA_HEADER, compareCriteria, showAll } from './accuracy-criteria.ts';
 import { render } from './tables.ts';
 
 const USAGE = `Usage: npm run bench:accuracy -- --data <folder> --model <file> [options]
@@ -22,6 +23,7 @@ const USAGE = `Usage: npm run bench:accuracy -- --data <folder> --model <file> [
   --preprocess <name>  (default fashion-mnist)
   --images <n>         training images to refit to, without labels (default 1024)
   --draws <n>          how often other images are drawn (default 3)
+  --criteria           compare criteria that choose channels, on the same draws
   --help`;
 
 const BATCH = 128;
@@ -31,6 +33,8 @@ interface Settings {
   readonly test: Dataset;
   readonly images: number;
   readonly draws: number;
+  /** Whether criteria are compared. */
+  readonly criteria: boolean;
 }
 
 const percent = (share: number): string => (100 * share).toFixed(2);
@@ -49,7 +53,7 @@ function prune(
   return { pruned, pruner };
 }
 
-/** One line of the table for each ratio. */
+/** One line of the table for each ratio, or for each ratio and criterion. */
 async function measure(
   path: string,
   ratios: readonly number[],
@@ -63,25 +67,32 @@ async function measure(
   const macsOf = (model: Model): number => countOpsAndParams(model, { inputShapes: dims }).macs;
   const dense = await accuracy(original, settings.test);
   const lines: string[][] = [];
-  for (const ratio of ratios) {
+  const name = path.split(/[\\/]/).at(-1)!;
+  const draws = Array.from({ length: settings.draws }, (_, seed) =>
+    settings.train.take(settings.images, { seed }).withBatchSize(BATCH),
+  );
+  const accuracyOf = (model: Model): Promise<number> => accuracy(model, settings.test);
+  for (const ratio of settings.criteria ? ratios : []) {
+    const shared = { ignoredLayers: ignored, draws, accuracyOf, macsOf };
+    for (const line of await compareCriteria(original, ratio, shared)) lines.push([name, percent(dense), ...line]);
+  }
+  for (const ratio of settings.criteria ? [] : ratios) {
     const { pruned, pruner } = prune(original, ratio, ignored);
     const refitted: number[] = [];
     const seconds: number[] = [];
-    for (let draw = 0; draw < settings.draws; draw++) {
-      const data = settings.train.take(settings.images, { seed: draw }).withBatchSize(BATCH);
+    for (const data of draws) {
       const start = performance.now();
       const { model } = await reconstruct(original, pruned, pruner.plan(), data.feeds());
       seconds.push((performance.now() - start) / 1000);
       refitted.push(await accuracy(model, settings.test));
     }
-    const mean = refitted.reduce((sum, x) => sum + x / refitted.length, 0);
     lines.push([
-      path.split(/[\\/]/).at(-1)!,
+      name,
       String(ratio),
       `${(macsOf(original) / macsOf(pruned)).toFixed(2)}x`,
       percent(dense),
       percent(await accuracy(pruned, settings.test)),
-      `${percent(mean)} (${percent(Math.min(...refitted))} to ${percent(Math.max(...refitted))})`,
+      showAll(refitted),
       Math.min(...seconds).toFixed(1),
     ]);
   }
@@ -105,6 +116,7 @@ async function main(): Promise<void> {
       preprocess: { ...text, default: 'fashion-mnist' },
       images: { ...text, default: '1024' },
       draws: { ...text, default: '3' },
+      criteria: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
@@ -123,13 +135,17 @@ async function main(): Promise<void> {
     test: await openDataset(first, images, { preprocess, labels, batchSize: 250 }),
     images: Number(values.images),
     draws: Number(values.draws),
+    criteria: values.criteria,
   };
   const lines: string[][] = [];
   const ratios = (values.ratio ?? ['0.3', '0.5', '0.7']).map(Number);
   for (const path of models) lines.push(...(await measure(path, ratios, values.ignore ?? [], settings)));
   const what = `accuracy in % on ${settings.test.length} test images; refitted to ${settings.images} unlabelled training images, mean (least to most) of ${settings.draws} draws`;
+  const header = values.criteria
+    ? ['model', 'dense', ...CRITERIA_HEADER]
+    : ['model', 'ratio', 'fewer MACs', 'dense', 'as pruned', 'refitted', 'seconds'];
   process.stdout.write(
-    `${render(['model', 'ratio', 'fewer MACs', 'dense', 'as pruned', 'refitted', 'seconds'], lines)}\n${what}; seconds of the fastest refit\n`,
+    `${render(header, lines)}\n${what}; seconds of the fastest ${values.criteria ? 'draw' : 'refit'}\n`,
   );
 }
 

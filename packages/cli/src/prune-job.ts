@@ -34,11 +34,12 @@ import {
   shortageOf,
   withSession,
 } from '@onnx-pruning/runtime';
+import { checkCriterion, criterionOf, needsSamples } from './criterion.ts';
 import { checkDestinations, type Destinations, type Written, writeResults } from './destinations.ts';
 import { type InputSets, readInputs, sizesOf } from './given-inputs.ts';
 import { resolveInputShapes } from './input-shapes.ts';
 import { type Accuracy, checkMeasuring, type MeasuringOptions, measure, type RatioChoice } from './measuring.ts';
-import { NothingPrunedError, type PruneChoice, type PrunedModel, prune } from './prune-model.ts';
+import { graphOptions, NothingPrunedError, type PruneChoice, type PrunedModel, prune } from './prune-model.ts';
 import { type Calibration, openSamples, type Recovery, type RecoveryOptions, recover } from './recovery.ts';
 
 /** Everything that the verb `prune` can be told. */
@@ -120,6 +121,7 @@ export interface PruneResult extends Omit<PrunedModel, 'model'> {
  */
 export async function runPruneJob(job: PruneJob, onPhase: (phase: string) => void = () => {}): Promise<PruneResult> {
   const destinations: Destinations = { source: job.model, output: job.output, plan: job.plan, force: job.force };
+  checkCriterion(job);
   checkRuntime(job);
   for (const path of [job.output, job.plan]) if (path !== undefined) completeInterruptedSave(path);
   discardAbandonedFolders(temporaryFoldersOf(job));
@@ -133,8 +135,11 @@ export async function runPruneJob(job: PruneJob, onPhase: (phase: string) => voi
   const inputs: GivenData = { dims, sets, ...(await openSamples(original, job)) };
   if (job.bench) await tryProvider(original, job.provider);
 
+  if (needsSamples(job.criterion)) onPhase('Scoring channels');
+  const importance = await criterionOf(original, job, inputs.calibration, graphOptions(job));
+  const remove = (ratio: number): PrunedModel => prune(original.clone(), job, ratio, importance);
   onPhase('Pruning');
-  const { candidate, choice } = await choose(original, job, inputs, onPhase);
+  const { candidate, choice } = await choose(original, job, inputs, remove, onPhase);
   const { model: pruned, plan, refusals, selectors, skipped } = candidate;
   const found = {
     job,
@@ -159,16 +164,17 @@ async function choose(
   original: Model,
   job: PruneJob,
   { dims, calibration, measured }: GivenData,
+  remove: (ratio: number) => PrunedModel,
   onPhase: (phase: string) => void,
 ): Promise<{ candidate: Candidate; choice?: RatioChoice }> {
   const { maxDrop: points, maxDropConfidence: confidence } = job;
-  if (points === undefined || measured === undefined) return { candidate: prune(original.clone(), job, job.ratio) };
+  if (points === undefined || measured === undefined) return { candidate: remove(job.ratio) };
   const maxDrop = points / 100;
   const macs = new Map<number, number | undefined>();
   const all = costOf(original, dims).macs;
   let now = '';
   const make = async (ratio: number): Promise<{ model?: Model; candidate?: Candidate }> => {
-    const pruned = prunedOrNothing(original, job, ratio);
+    const pruned = prunedOrNothing(remove, ratio);
     if (pruned === undefined) return {};
     const left = costOf(pruned.model, dims).macs;
     macs.set(ratio, all && left !== undefined ? left / all : undefined);
@@ -186,9 +192,9 @@ async function choose(
 }
 
 /** Undefined where the ratio is too small for any channel to go. */
-function prunedOrNothing(original: Model, job: PruneJob, ratio: number): PrunedModel | undefined {
+function prunedOrNothing(remove: (ratio: number) => PrunedModel, ratio: number): PrunedModel | undefined {
   try {
-    return prune(original.clone(), job, ratio);
+    return remove(ratio);
   } catch (error) {
     if (error instanceof NothingPrunedError && error.code === 'NOTHING_CHOSEN') return undefined;
     throw error;
@@ -230,17 +236,19 @@ export function isAccepted({ verdict }: Verification, { allowInconclusive }: Pru
 }
 
 /** Without onnxruntime there is no proof: said before the work, and only done where it was asked for. */
-function checkRuntime({ verify, bench, calib, data, maxDrop, recover: method }: PruneJob): void {
+function checkRuntime({ verify, bench, calib, data, maxDrop, criterion, recover: method }: PruneJob): void {
   const refits = calib !== undefined && method !== 'none';
   const measures = data !== undefined || maxDrop !== undefined;
-  if (!(verify || bench || refits || measures) || isRuntimeInstalled()) return;
+  const scores = needsSamples(criterion);
+  if (!(verify || bench || refits || measures || scores) || isRuntimeInstalled()) return;
   const without = [
     verify && '--no-verify',
     bench && '--no-bench',
     refits && '--recover none',
     measures && 'no --data, no --max-drop',
+    scores && '--criterion l2',
   ];
-  const what = verify ? 'proven' : refits ? 'refitted' : measures ? 'measured' : 'timed';
+  const what = verify ? 'proven' : refits ? 'refitted' : measures ? 'measured' : scores ? 'scored' : 'timed';
   throw new RuntimeError('RUNTIME_MISSING', `onnxruntime-node is not installed: nothing can be ${what} without it`, {
     repair: `Run '${RUNTIME_INSTALL_COMMAND}', or do without: ${without.filter(Boolean).join(' ')}.`,
   });

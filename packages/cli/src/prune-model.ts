@@ -4,20 +4,21 @@ import { type Model, OnnxPruningError, UnknownLayerError } from '@onnx-pruning/o
 import { checkWeights } from '@onnx-pruning/proof';
 import {
   BasePruner,
-  GroupMagnitudeImportance,
+  type Importance,
   OptionError,
   type Plan,
   type PrunerOptions,
   type SkippedGroup,
 } from '@onnx-pruning/pruning';
 import { type Refusal, refusalsOf, showRefusals } from '@onnx-pruning/report';
+import type { Criterion } from './criterion.ts';
 import type { GivenShape } from './input-shapes.ts';
 
 /** The options of `prune` that are about which channels go. */
 export interface PruneChoice {
   /** Layers, or patterns of layers, whose output channels stay. */
   readonly ignore?: readonly string[];
-  readonly criterion: 'l1' | 'l2';
+  readonly criterion: Criterion;
   readonly roundTo?: number;
   /** Prune also what is kept unless asked: see the options of these names of `BuildOptions`. */
   readonly pruneDistributions?: boolean;
@@ -48,17 +49,16 @@ export class NothingPrunedError extends OnnxPruningError {}
 /**
  * Removes channels from a model.
  * @param ratio share of the channels of every group
+ * @param importance what `criterionOf` gives for the job
  * @throws NothingPrunedError where no channel goes; OptionError for ignored layers that are not there
  */
-export function prune(model: Model, job: PruneChoice, ratio: number): PrunedModel {
+export function prune(model: Model, job: PruneChoice, ratio: number, importance: Importance): PrunedModel {
   const pruner = makePruner(model, {
-    importance: new GroupMagnitudeImportance({ p: job.criterion === 'l1' ? 1 : 2 }),
+    importance,
     pruningRatio: ratio,
     ignoredLayers: job.ignore,
     roundTo: job.roundTo,
-    pruneDistributions: job.pruneDistributions,
-    pruneOverridable: job.pruneOverridable,
-    inputShapes: givenShapes(job.inputShape ?? []),
+    ...graphOptions(job),
   });
   checkWeights(pruner.graph);
   const refusals = refusalsOf(pruner.graph);
@@ -71,6 +71,14 @@ export function prune(model: Model, job: PruneChoice, ratio: number): PrunedMode
   const plan = pruner.plan();
   if (plan.groups.length === 0 && ratio > 0) throw nothingPruned(anyGroup, refusals, skipped);
   return { model, plan, refusals, selectors, skipped };
+}
+
+/** What the dependency graph is told. */
+export function graphOptions(
+  job: PruneChoice,
+): Pick<PrunerOptions, 'inputShapes' | 'pruneDistributions' | 'pruneOverridable'> {
+  const { inputShape = [], pruneDistributions, pruneOverridable } = job;
+  return { inputShapes: givenShapes(inputShape), pruneDistributions, pruneOverridable };
 }
 
 /** Shapes by input and sizes by symbol, as the graph takes them: only what was asked for is fixed. */

@@ -184,12 +184,15 @@ export {
   softPrune,
   type WeightChange,
 } from '@onnx-pruning/pruning';
-// Accuracy back without training
+// Accuracy back without training, and criteria on data
 export {
+  type CovarianceImportanceOptions,
+  type DataImportanceOptions,
   type Drop,
   type GroupSensitivity,
   type NotMeasured,
   type NotRefitted,
+  PredictionImportance,
   pruneWithinDrop,
   type RatioCost,
   type RecalibratedLayer,
@@ -197,6 +200,7 @@ export {
   type RecalibrateProgress,
   type Recalibration,
   type Reconstruction,
+  ReconstructionImportance,
   type ReconstructOptions,
   type ReconstructProgress,
   RecoveryError,
@@ -209,6 +213,7 @@ export {
   type SensitivityProgress,
   type SensitivityPrunerOptions,
   sensitivity,
+  WandaImportance,
   type WithinDrop,
   type WithinDropOptions,
   type WithinDropProgress,

@@ -15,7 +15,8 @@ const GROUPS = 'DependencyGraph Group findBrokenNodes pruningFunctions';
 const COUNTING = 'countOpsAndParams printCount';
 const PRUNERS = 'BasePruner MetaPruner MagnitudePruner BNScalePruner GroupNormPruner linearScheduler';
 const CRITERIA = `GroupMagnitudeImportance GroupNormImportance MagnitudeImportance BNScaleImportance LAMPImportance
-  FPGMImportance RandomImportance ActivationImportance createRandom readNumbers tensorDims`;
+  FPGMImportance RandomImportance ActivationImportance WandaImportance PredictionImportance
+  ReconstructionImportance createRandom readNumbers tensorDims`;
 const PLANS = 'createPlan applyPlan parsePlan maskModel softPrune fingerprint';
 const PROOF = 'verify assertVerified compareModels';
 const RUNNING = `benchmark createSession withSession randomInputs makeValue measureMemory availableExecutionProviders

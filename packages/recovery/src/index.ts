@@ -1,4 +1,5 @@
 /** The public names of the recovery package. */
+
 export {
   type RecalibratedLayer,
   type RecalibrateOptions,
@@ -6,6 +7,10 @@ export {
   type Recalibration,
   recalibrateBatchNorm,
 } from './batch-norm.ts';
+export type { CovarianceImportanceOptions, DataImportanceOptions } from './criteria/data-importance-options.ts';
+export { PredictionImportance } from './criteria/prediction-importance.ts';
+export { ReconstructionImportance } from './criteria/reconstruction-importance.ts';
+export { WandaImportance } from './criteria/wanda-importance.ts';
 export { RecoveryError } from './errors.ts';
 export type { NotRefitted } from './layers/refittable.ts';
 export { reconstruct } from './reconstruct.ts';

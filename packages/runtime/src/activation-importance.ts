@@ -31,6 +31,7 @@ import {
   optionError,
   reduceMembers,
 } from '@onnx-pruning/pruning';
+import { assertMeasured, measureAgain } from './measured-model.ts';
 import { type MeasuringPoint, MeasuringPoints, pointKey } from './measuring-points.ts';
 import { type Batches, observe } from './observe.ts';
 import { NotFiniteError, type Observer } from './observer.ts';
@@ -142,7 +143,7 @@ export class ActivationImportance {
    */
   score(group: Group): Float32Array | undefined {
     checkArgument('score', 'group', group, GROUP);
-    this.#assertCurrent(group.graph);
+    assertMeasured(group.graph, this.#graph, 'ActivationImportance');
     let points = this.#points.get(group.graph.analysis);
     if (!points) {
       points = new MeasuringPoints(group.graph);
@@ -153,17 +154,6 @@ export class ActivationImportance {
     const reduced = reduceMembers(members, group.idxs.length, this.groupReduction);
     // A group that is silent altogether has no scale to be normalized by.
     return Float32Array.from(reduced.some((score) => score !== 0) ? normalize(reduced, this.normalizer) : reduced);
-  }
-
-  /** What weights that are gone have made says nothing of those that are there. */
-  #assertCurrent(graph: Group['graph']): void {
-    const isReplaced = graph.weightsReplaced();
-    if (!isReplaced && graph.fingerprint() === this.#graph.fingerprint()) return;
-    throw new CriterionError('ACTIVATION_STATE', 'the activations were not measured on this model as it is now', {
-      expected: 'the weights that the model had when its activations were measured',
-      actual: isReplaced ? 'weights that were replaced since' : 'another model',
-      repair: 'Measure again: await ActivationImportance.measure(model, inputs), with the options of the pruner.',
-    });
   }
 
   /** Scores of the root channels at one point; a channel that stands there several times has their mean. */
@@ -198,7 +188,7 @@ export class ActivationImportance {
       axis: point.axis,
       expected: `${size} channels`,
       actual: measured ? `${measured.length} when they were measured` : 'no measurement',
-      repair: 'Measure again: await ActivationImportance.measure(model, inputs), with the options of the pruner.',
+      repair: measureAgain('ActivationImportance'),
     });
   }
 }

@@ -18,6 +18,8 @@ export {
 } from './inputs.ts';
 export { runWithIntermediates, withOutputs } from './intermediates.ts';
 export { isRuntimeInstalled, RUNTIME_INSTALL_COMMAND } from './library.ts';
+export { assertMeasured, measureAgain } from './measured-model.ts';
+export { type MeasuringPoint, MeasuringPoints, pointKey } from './measuring-points.ts';
 export * from './memory.ts';
 export type { ModelSource } from './model-source.ts';
 export { BATCHES, type Batches, type Observed, type ObserveOptions, type ObserveProgress, observe } from './observe.ts';

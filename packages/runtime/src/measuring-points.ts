@@ -2,7 +2,7 @@
  * Where the channels of a group are seen at work: the values from which they are consumed, that is after normalization
  * and activation. Runs nothing.
  */
-import { type DimTerm, type Group, type GroupOwner, leavesOf } from '@onnx-pruning/depgraph';
+import { type Group, type GroupOwner, type Leaf, leavesOf } from '@onnx-pruning/depgraph';
 import { least, type NodeProto } from '@onnx-pruning/onnx';
 
 /** One axis of one value. */
@@ -20,7 +20,7 @@ export function pointKey({ value, axis }: Pick<MeasuringPoint, 'value' | 'axis'>
 
 /** Points of every free dimension of a graph. Terms do not change once solved, so they hold for pruned graphs too. */
 export class MeasuringPoints {
-  readonly #byLeaf: ReadonlyMap<DimTerm, readonly MeasuringPoint[]>;
+  readonly #byLeaf: ReadonlyMap<Leaf, readonly MeasuringPoint[]>;
 
   /** Values that are summed over along a free axis; the outputs of layers whose channels nothing sums over. */
   constructor(graph: GroupOwner) {
@@ -43,6 +43,11 @@ export class MeasuringPoints {
     return [...new Set([...this.#byLeaf.values()].flat())];
   }
 
+  /** The points of every free dimension that has any. */
+  byLeaf(): ReadonlyMap<Leaf, readonly MeasuringPoint[]> {
+    return this.#byLeaf;
+  }
+
   /** Points of a group, in the order in which pruning its root reaches their nodes. */
   of(group: Group): MeasuringPoint[] {
     const order = new Map(group.items.map((item, i) => [item.axis.layer.node, i]));
@@ -53,7 +58,7 @@ export class MeasuringPoints {
 }
 
 class PointTable {
-  readonly byLeaf = new Map<DimTerm, MeasuringPoint[]>();
+  readonly byLeaf = new Map<Leaf, MeasuringPoint[]>();
   readonly #graph: GroupOwner;
   readonly #known = new Map<string, { nodes: NodeProto[] }>();
 
@@ -80,7 +85,7 @@ class PointTable {
   }
 
   /** Adds the axes of a value that hold one of the leaves. */
-  addHolders(value: string, node: NodeProto, leaves: ReadonlySet<DimTerm>): void {
+  addHolders(value: string, node: NodeProto, leaves: ReadonlySet<Leaf>): void {
     this.#graph.axesOf(value).forEach((term, axis) => {
       if (leavesOf(term).some((leaf) => leaves.has(leaf))) this.add(value, axis, node);
     });

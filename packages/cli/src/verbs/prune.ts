@@ -1,6 +1,7 @@
 /** The verb `prune`: its options and how its result is shown. The work is done by prune-job.ts. */
 import { assertVerified } from '@onnx-pruning/proof';
 import { type Command, Option } from 'commander';
+import { CRITERIA } from '../criterion.ts';
 import {
   collect,
   parseConfidence,
@@ -58,7 +59,14 @@ export function addPruneVerb(program: Command, terminal: Terminal): void {
     .option('--round-to <n>', 'leave a multiple of n channels', parsePositiveInteger)
     .option('--prune-distributions', 'prune also what a softmax is taken over and a constant reads by number')
     .option('--prune-overridable', 'prune also initializers that are inputs of the graph, which callers may override')
-    .addOption(new Option('--criterion <name>', 'how channels are scored').choices(['l1', 'l2']).default('l2'))
+    .addOption(
+      new Option(
+        '--criterion <name>',
+        'how channels are scored: by their weights (l1, l2), or on --calib: activation times weight (wanda), residual of linear prediction, or reconstruction error of what reads them',
+      )
+        .choices(CRITERIA)
+        .default('l2'),
+    )
     .option(
       '--input-shape <shape>',
       'sizes of a dynamic input, name=1x3x224x224 or symbol=224; repeatable',
