@@ -10,7 +10,6 @@ import { DataError } from './errors.ts';
 import { type FileFeeds, readZoo } from './feeds.ts';
 import { checkFinite, checkFit } from './fit.ts';
 import { isIdxName, parseIdx } from './idx.ts';
-import { type Labels, labelsAt } from './labels.ts';
 import { preprocessed } from './pictures.ts';
 import type { Steps } from './preprocess.ts';
 import { readNpy, readNpz } from './readers.ts';
@@ -113,7 +112,7 @@ export interface ArrayParts {
   readonly length: number;
   /** What is done to images, by input. */
   readonly steps: ReadonlyMap<string, Steps>;
-  readonly labels: Labels | undefined;
+  readonly labels: Int32Array | undefined;
 }
 
 /** Samples out of arrays in memory. */
@@ -139,7 +138,7 @@ export class Arrays implements SampleSource {
   async read(indices: readonly number[]): Promise<Pick<Batch, 'feeds' | 'labels'>> {
     const { inputs, labels } = this.#parts;
     const feeds: TensorValues = Object.fromEntries(inputs.map((input) => [input.name, this.#value(input, indices)]));
-    return { feeds, ...(labels && { labels: labelsAt(labels, indices) }) };
+    return { feeds, ...(labels && { labels: Int32Array.from(indices, (i) => labels[i]!) }) };
   }
 
   #value(input: ValueInfo, indices: readonly number[]): TensorValue {

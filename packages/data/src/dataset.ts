@@ -12,10 +12,7 @@ export interface Batch {
   readonly feeds: TensorValues;
   /** Samples. The feeds hold more where the model takes no fewer at once: the last one is repeated. */
   readonly size: number;
-  /**
-   * The class of each sample; of sequences, as many for each sample as it has places, one sample after the other (-100
-   * where a place has none).
-   */
+  /** The class of each sample. */
   readonly labels?: Int32Array;
 }
 
@@ -112,9 +109,7 @@ export class Dataset implements AsyncIterable<Batch> {
       const size = chosen.length;
       while (this.#isFixed && chosen.length < this.batchSize) chosen.push(chosen[size - 1]!);
       const { feeds, labels } = await this.#source.read(chosen);
-      // Also where a sample has several.
-      const known = labels?.slice(0, (labels.length / chosen.length) * size);
-      yield { feeds, size, ...(known && { labels: known }) };
+      yield { feeds, size, ...(labels && { labels: labels.slice(0, size) }) };
     }
   }
 

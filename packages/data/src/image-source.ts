@@ -8,7 +8,6 @@ import type { ValueInfo } from '@onnx-pruning/runtime';
 import type { Batch, SampleSource } from './dataset.ts';
 import { checkFinite, checkFit } from './fit.ts';
 import type { ImageListing } from './image-folder.ts';
-import { type Labels, labelsAt } from './labels.ts';
 import { dimsOf, frame, PictureBatch } from './pictures.ts';
 import type { Steps } from './preprocess.ts';
 import type { Grid } from './resample.ts';
@@ -19,7 +18,7 @@ export interface ImageParts {
   readonly input: ValueInfo;
   readonly listing: ImageListing;
   readonly steps: Steps;
-  readonly labels: Labels | undefined;
+  readonly labels: Int32Array | undefined;
   readonly decode: Decoder;
 }
 
@@ -68,7 +67,7 @@ export class Images implements SampleSource {
     const place = { path: listing.folder, value: input.name };
     checkFit(input, value, place, steps);
     checkFinite(value, indices, place);
-    return { feeds: { [input.name]: value }, ...(labels && { labels: labelsAt(labels, indices) }) };
+    return { feeds: { [input.name]: value }, ...(labels && { labels: Int32Array.from(indices, (i) => labels[i]!) }) };
   }
 }
 

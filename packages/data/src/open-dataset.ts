@@ -5,13 +5,13 @@
 import { stat } from 'node:fs/promises';
 import { checkArguments, checkOptions, kinds, listNames, type Model, type OptionKinds } from '@onnx-pruning/onnx';
 import { modelInputs, type ValueInfo } from '@onnx-pruning/runtime';
-import { Arrays, type Columns, lengthOf, readArray, readColumns, readZooColumns } from './arrays.ts';
+import { Arrays, lengthOf, readArray, readColumns, readZooColumns } from './arrays.ts';
 import { Dataset, type SampleSource } from './dataset.ts';
 import { DataError } from './errors.ts';
 import { checkVariation } from './fit.ts';
 import { type ImageListing, imagesIn } from './image-folder.ts';
 import { Images } from './image-source.ts';
-import { isCsvName, type Labels, labelsOfArray, labelsOfCsv, nextTokens } from './labels.ts';
+import { isCsvName, labelsOfArray, labelsOfCsv } from './labels.ts';
 import { isZooLayout, namesIn } from './model-zoo.ts';
 import { PREPROCESSING, type Preprocess, type Preset, preprocessOf, stepsFor } from './preprocess.ts';
 import { unreadable } from './regular-file.ts';
@@ -20,16 +20,10 @@ import { loadDecoder } from './sharp.ts';
 /** How samples are read. */
 export interface OpenDatasetOptions {
   /**
-   * A file with the class of every sample: IDX, or .npy of whole numbers. For sequences, an .npy [samples, places], with
-   * -100 at places that do not count. For images in a folder also a .csv with lines `file,label`, where labels are
+   * A file with the class of every sample: IDX, or .npy of whole numbers. For images in a folder also a .csv with lines `file,label`, where labels are
    * numbers, or names that are numbered in their order.
    */
   readonly labels?: string;
-  /**
-   * Name of the input that holds tokens, [samples, places]: the label of a place is the token that follows it, and the
-   * last place has none. Padding counts as tokens; where there is some, give `labels`.
-   */
-  readonly nextTokens?: string;
   /** What is done to images before the model gets them: a preset, or its steps. Without it, numbers are fed as they are. */
   readonly preprocess?: Preset | Preprocess;
   /** Samples of one batch. Default 64, or what the model takes, where it takes batches of one size only. */
@@ -38,7 +32,6 @@ export interface OpenDatasetOptions {
 
 const OPTIONS: OptionKinds<OpenDatasetOptions> = {
   labels: kinds.text,
-  nextTokens: kinds.text,
   preprocess: PREPROCESSING,
   batchSize: kinds.count,
 };
@@ -68,10 +61,6 @@ export async function openDataset(model: Model, path: string, options: OpenDatas
   checkOptions('openDataset', options, OPTIONS);
   const inputs = modelInputs(model);
   const how = options.preprocess === undefined ? undefined : preprocessOf(options.preprocess);
-  if (options.labels !== undefined && options.nextTokens !== undefined) {
-    const repair = 'Give labels, or the input whose next tokens are the labels.';
-    throw new DataError('DATA_LABELS', 'labels are given twice', { path: options.labels, repair });
-  }
   const isFolder = await isDirectory(path);
   const isImages = isFolder && !isZooLayout(await namesIn(path));
   const source = isImages
@@ -108,10 +97,7 @@ async function openArrays(
   }
   const columns = await (isFolder ? readZooColumns : readColumns)(inputs, path);
   const length = lengthOf(columns, path);
-  const labels =
-    options.nextTokens === undefined
-      ? await fileLabels(options.labels, length)
-      : followers(columns, options.nextTokens);
+  const labels = await fileLabels(options.labels, length);
   const steps = new Map(how && inputs.map((input) => [input.name, stepsFor(how, input, path)]));
   return new Arrays({ name: path, inputs, columns, length, steps, labels });
 }
@@ -124,9 +110,6 @@ async function openImages(
 ): Promise<SampleSource> {
   const { folder: path, names, classes } = listing;
   const input = onlyInput(inputs, path);
-  if (options.nextTokens !== undefined) {
-    throw new DataError('DATA_LABELS', 'images have no tokens', { path, repair: 'Leave nextTokens out.' });
-  }
   if (how === undefined || how.from === 'CHW') {
     throw new DataError('PREPROCESS', 'nothing says how images become numbers', {
       path,
@@ -136,32 +119,21 @@ async function openImages(
       repair: "Give one: --preprocess, or the option preprocess; 'imagenet' for example.",
     });
   }
-  const ofFolders = classes && { values: classes, perSample: 1 };
   const ofFile =
     options.labels !== undefined && isCsvName(options.labels)
       ? await labelsOfCsv(options.labels, names)
       : await fileLabels(options.labels, names.length);
   const steps = stepsFor(how, input, path);
-  return Images.of({ input, listing, steps, labels: ofFile ?? ofFolders, decode: await loadDecoder() });
+  return Images.of({ input, listing, steps, labels: ofFile ?? classes, decode: await loadDecoder() });
 }
 
-async function fileLabels(path: string | undefined, length: number): Promise<Labels | undefined> {
+async function fileLabels(path: string | undefined, length: number): Promise<Int32Array | undefined> {
   if (path === undefined) return undefined;
   if (isCsvName(path)) {
     const repair = 'Give an .npy, or an IDX file.';
     throw new DataError('DATA_LABELS', 'a table of labels is for a folder of images', { path, repair });
   }
   return labelsOfArray(await readArray(path), length, path);
-}
-
-function followers(columns: Columns, name: string): Labels {
-  const column = columns.get(name);
-  if (column !== undefined) return nextTokens(column.value, { path: column.path, value: name });
-  throw new DataError('DATA_INPUT_UNKNOWN', 'the model has no such input, from which next tokens could be taken', {
-    value: name,
-    expected: listNames([...columns.keys()]),
-    repair: 'Name the input that holds the tokens.',
-  });
 }
 
 function onlyInput(inputs: readonly ValueInfo[], path: string): ValueInfo {

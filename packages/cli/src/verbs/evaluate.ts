@@ -54,8 +54,16 @@ export function addEvaluateVerb(program: Command, terminal: Terminal): void {
     .summary('measure a model on samples')
     .description('Measures a model on samples, alone or beside the model that it was made from.')
     .argument('<model>', 'the .onnx file to measure', parsePath)
-    .requiredOption('--data <file>', 'samples: IDX as MNIST has it, .npy, or .npz', parsePath)
-    .option('--labels <file>', 'the class of every sample: IDX or .npy', parsePath)
+    .requiredOption(
+      '--data <path>',
+      'samples: IDX as MNIST has it, .npy, .npz, or a folder of images or of tensors (.pb)',
+      parsePath,
+    )
+    .option(
+      '--labels <file>',
+      'the class of every sample: IDX, .npy, or for images in a folder .csv (file,label)',
+      parsePath,
+    )
     .addOption(preprocessOption('images'))
     .addOption(
       new Option('--metric <name>', 'what is measured (default: top1 with labels, else agreement)').choices(
