@@ -93,7 +93,7 @@ describe('tensors of the model zoo', () => {
   const put = (name: string, dims: number[], numbers: number[]): void => {
     mkdirSync(join(folder, name), { recursive: true });
     const bytes = encodeMessage('TensorProto', makeTensor('', DataType.FLOAT, dims, numbers));
-    for (const of of ['input_0.pb', 'output_0.pb']) writeFileSync(join(folder, name, of), bytes);
+    for (const each of ['input_0.pb', 'output_0.pb']) writeFileSync(join(folder, name, each), bytes);
   };
 
   test('are the samples, set after set; what the model gave is no label', async () => {
@@ -233,7 +233,8 @@ describe('is refused, with the file and the input:', () => {
     ],
     [
       'infinity, when its sample is read',
-      async () => numbersOf(await openDataset(model(['b', 1]), file('inf.npy', npy([2, 1], [1, Infinity])))),
+      async () =>
+        numbersOf(await openDataset(model(['b', 1]), file('inf.npy', npy([2, 1], [1, Number.POSITIVE_INFINITY])))),
       /sample 1 holds.*inf\.npy.*'x'.*found Infinity/,
     ],
     [

@@ -93,10 +93,10 @@ async function run(path: string, options: EvaluateOptions, { stdout, stderr }: T
 }
 
 async function measure(path: string, options: EvaluateOptions, onPhase: (text: string) => void): Promise<Measured> {
-  const metric = metricOf(options);
   const model = await loadModel(path);
   const preprocess = options.preprocess === undefined ? undefined : await readPreprocess(options.preprocess);
   const all = await openDataset(model, options.data, { labels: options.labels, preprocess });
+  const metric = metricOf(options, all.hasLabels);
   const data: Dataset = options.limit === undefined ? all : all.take(options.limit, { seed: options.seed });
   const progress =
     (what: string) =>
@@ -115,10 +115,10 @@ async function measure(path: string, options: EvaluateOptions, onPhase: (text: s
   return { own, original, comparison: comparePaired(original, own) };
 }
 
-function metricOf({ metric, labels, against }: EvaluateOptions): MetricName {
-  const chosen = metric ?? (labels === undefined ? 'agreement' : 'top1');
+function metricOf({ metric, against }: EvaluateOptions, hasLabels: boolean): MetricName {
+  const chosen = metric ?? (hasLabels ? 'top1' : 'agreement');
   const { needs } = METRICS[chosen];
-  const missing = needs === 'labels' ? labels === undefined && '--labels' : against === undefined && '--against';
+  const missing = needs === 'labels' ? !hasLabels && '--labels' : against === undefined && '--against';
   if (needs !== 'nothing' && missing) {
     const repair =
       metric === undefined
