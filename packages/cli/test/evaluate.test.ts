@@ -1,6 +1,7 @@
 /** `evaluate`: a model is measured on samples, alone or beside its original. */
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { GraphBuilder, type Model } from '@onnx-pruning/onnx';
+import sharp from 'sharp';
 import { npy, run, saved, temporaryFolder } from './harness.ts';
 
 const folder = temporaryFolder();
@@ -93,4 +94,26 @@ it.each<[string, string[], RegExp]>([
   const { code, stdout, stderr } = await evaluate('original.onnx', ...argv);
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
   expect(stderr).toMatch(message);
+});
+
+it('takes a folder of images, with classes from its folders or from a table', async () => {
+  const b = new GraphBuilder();
+  b.output(b.node('Flatten', [b.input('x', ['batch', 1, 1, 2])], {}, { outputs: ['y'] }), ['batch', 2]);
+  await saved(b.build(), at('flat.onnx'));
+  for (const [name, pixels] of [
+    ['a/1', [9, 1]],
+    ['a/2', [1, 9]],
+    ['b/1', [1, 9]],
+  ] as const) {
+    mkdirSync(at(`images/${name[0]}`), { recursive: true });
+    const image = sharp(Uint8Array.from(pixels), { raw: { height: 1, width: 2, channels: 1 } }).toColourspace('b-w');
+    writeFileSync(at(`images/${name}.png`), await image.png().toBuffer());
+  }
+  writeFileSync(at('labels.csv'), 'a/1.png,0\na/2.png,1\nb/1.png,1\n');
+  writeFileSync(at('grey.json'), '{"from": "HW"}');
+  const argv = ['evaluate', at('flat.onnx'), '--data', at('images'), '--preprocess', at('grey.json')];
+  expect((await run([...argv, '--metric', 'top1', '--labels', at('labels.csv')])).stdout).toMatch(
+    /^top-1 accuracy: 100\.00 %/,
+  );
+  expect((await run(argv)).stdout).toMatch(/^top-1 accuracy: 66\.67 %/);
 });

@@ -123,7 +123,7 @@ describe('nothing is written, and a word says why, for', () => {
   it.each<[string, string[], RegExp]>([
     ['too few samples', ['--calib', 'one.npy'], /at least two batches/],
     ['more samples than there are', ['--calib', 'few.npy', '--calib-size', '6'], /expected 6 samples, found 5/],
-    ['samples that are all the same', ['--calib', 'grey.npy'], /all samples are the same/],
+    ['samples that are all the same', ['--calib', 'grey.npy'], /every sample is of one colour.*grey\.npy.*'x'/],
     ['samples of another shape', ['--calib', 'other.npy'], /does not fit.*other\.npy.*'x'/],
     ['bytes without steps', ['--calib', 'bytes.npy'], /--preprocess/],
     ['unknown steps', ['--calib', 'bytes.npy', '--preprocess', 'odd.json'], /skale.*Did you mean scale/],

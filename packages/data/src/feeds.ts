@@ -53,7 +53,7 @@ const SOURCES: Kind = listOf({
 });
 
 /** A value and the file that it is from, by input. */
-type FileFeeds = ReadonlyMap<string, { readonly value: TensorValue; readonly path: string }>;
+export type FileFeeds = ReadonlyMap<string, { readonly value: TensorValue; readonly path: string }>;
 
 /**
  * Reads values for the inputs of a model, as `verify(original, pruned, plan, { feeds })` takes them.
@@ -81,6 +81,19 @@ export async function readFeeds(model: Model, sources: readonly FeedSource[]): P
   const sets = areSets && read.length > 0 ? read.flat() : [merged(sources, read)];
   for (const set of sets) checkSet(inputs, set);
   return sets.map((set) => Object.fromEntries(inputs.map(({ name }) => [name, set.get(name)!.value])));
+}
+
+/**
+ * The sets of a folder as the model zoo lays them out, with the file of each value.
+ * @throws DataError as `readFeeds`
+ */
+export async function readZoo(inputs: readonly ValueInfo[], folder: string): Promise<FileFeeds[]> {
+  const sets = await readFolder(inputs, folder);
+  for (const set of sets) {
+    checkSet(inputs, set);
+    for (const input of inputs) checkFeed(input, set.get(input.name)!.value, set.get(input.name)!.path);
+  }
+  return sets;
 }
 
 async function readSource(inputs: readonly ValueInfo[], source: FeedSource): Promise<FileFeeds[]> {

@@ -17,7 +17,8 @@ export {
 export { type FeedSource, readFeeds } from './feeds.ts';
 export { METRICS, type Metric, type MetricName, type ScoreContext } from './metrics.ts';
 export { type OpenDatasetOptions, openDataset } from './open-dataset.ts';
-export { PRESETS, type Preprocess, type Preset } from './preprocess.ts';
+export { type ImageSize, PRESETS, type Preprocess, type Preset } from './preprocess.ts';
 export { readNpy, readNpz, readRaw, readTensorProto } from './readers.ts';
+export type { Interpolation } from './resample.ts';
 export { type Interval, normalQuantile } from './statistics.ts';
 export type { NamedTensor } from './tensor-proto.ts';

@@ -13,6 +13,10 @@ const SET = /^test_data_set_.+$/;
 
 const LAYOUT = 'input_0.pb, input_1.pb, ... or folders test_data_set_0, test_data_set_1, ... that hold them';
 
+/** Whether a folder with these names in it is meant to be of this layout. */
+export const isZooLayout = (names: readonly string[]): boolean =>
+  names.some((name) => INPUT.test(name) || SET.test(name));
+
 /**
  * The files of every set, in the order of the model's inputs; sets in the order of their numbers.
  * @throws DataError for a folder of another layout
@@ -33,7 +37,8 @@ export async function setsInFolder(folder: string): Promise<string[][]> {
   return sets;
 }
 
-async function namesIn(folder: string): Promise<string[]> {
+/** What is in a folder. @throws DataError where it cannot be read */
+export async function namesIn(folder: string): Promise<string[]> {
   try {
     return await readdir(folder);
   } catch (cause) {

@@ -1,9 +1,9 @@
 /** Data sets: what samples a model is fed, in which order and form, and which files are refused. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { DataType, GraphBuilder, type Model } from '@onnx-pruning/onnx';
+import { DataType, encodeMessage, GraphBuilder, type Model, makeTensor } from '@onnx-pruning/onnx';
 import { DataError, Dataset, openDataset, type Preprocess } from '../src/index.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'dataset-test-'));
@@ -86,6 +86,35 @@ describe('images of MNIST', () => {
     const same = file('planes.idx', idx([1, 3, 1, 2], [1, 4, 2, 5, 3, 6]));
     const planes = await openDataset(model(['n', 3, 1, 2]), same, { preprocess: { from: 'CHW' } });
     expect(await numbersOf(planes)).toEqual([[1, 4, 2, 5, 3, 6]]);
+  });
+});
+
+describe('tensors of the model zoo', () => {
+  const put = (name: string, dims: number[], numbers: number[]): void => {
+    mkdirSync(join(folder, name), { recursive: true });
+    const bytes = encodeMessage('TensorProto', makeTensor('', DataType.FLOAT, dims, numbers));
+    for (const each of ['input_0.pb', 'output_0.pb']) writeFileSync(join(folder, name, each), bytes);
+  };
+
+  test('are the samples, set after set; what the model gave is no label', async () => {
+    put('zoo/test_data_set_10', [1, 2], [5, 6]);
+    put('zoo/test_data_set_2', [2, 2], [1, 2, 3, 4]);
+    const data = await openDataset(model(['batch', 2]), join(folder, 'zoo'));
+    expect([data.length, data.hasLabels]).toEqual([3, false]);
+    expect(await numbersOf(data)).toEqual([[1, 2, 3, 4, 5, 6]]);
+    expect(await numbersOf(await openDataset(model(['batch', 2]), join(folder, 'zoo/test_data_set_2')))).toEqual([
+      [1, 2, 3, 4],
+    ]);
+  });
+
+  test('of other shapes or types are refused: file and input are named', async () => {
+    put('uneven/test_data_set_0', [1, 2], [1, 2]);
+    put('uneven/test_data_set_1', [1, 3], [1, 2, 3]);
+    const open = (input: Model) => openDataset(input, join(folder, 'uneven'));
+    await expect(open(model(['batch', 'n']))).rejects.toThrow(/different shapes.*test_data_set_1.*'x'.*\[samples, 2\]/);
+    await expect(open(model(['batch', 2]))).rejects.toThrow(/does not fit.*test_data_set_1.*'x'/);
+    const prepared = openDataset(model(['batch', 2]), join(folder, 'zoo'), { preprocess: 'mnist' });
+    await expect(prepared).rejects.toThrow(/fed as they are/);
   });
 });
 
@@ -197,6 +226,22 @@ describe('is refused, with the file and the input:', () => {
     ],
     ['an unknown kind', () => openDataset(one, file('images.jpg', Buffer.from('x'))), /not known/],
     ['what is not there', () => openDataset(one, join(folder, 'none-idx3-ubyte')), /no such file/],
+    [
+      'NaN',
+      () => openDataset(model(['b', 1]), file('nan.npy', npy([2, 1], [Number.NaN, 1]))),
+      /sample 0 holds.*nan\.npy.*'x'.*found NaN/,
+    ],
+    [
+      'infinity, when its sample is read',
+      async () =>
+        numbersOf(await openDataset(model(['b', 1]), file('inf.npy', npy([2, 1], [1, Number.POSITIVE_INFINITY])))),
+      /sample 1 holds.*inf\.npy.*'x'.*found Infinity/,
+    ],
+    [
+      'images of one colour each',
+      () => openDataset(one, file('flat-idx3-ubyte', idx([2, 2, 2], [1, 1, 1, 1, 9, 9, 9, 9])), { preprocess: shares }),
+      /every sample is of one colour.*'x'/,
+    ],
     ['a file without samples', () => openDataset(one, file('empty-idx3-ubyte', idx([0, 2, 2], []))), /no samples/],
   ];
   test.each(cases)('%s', async (_, open, message) => {

@@ -26,6 +26,8 @@ export {
   type Evaluation,
   evaluate,
   type FeedSource,
+  type ImageSize,
+  type Interpolation,
   type Interval,
   type Metric,
   type MetricName,

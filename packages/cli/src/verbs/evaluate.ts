@@ -55,8 +55,16 @@ export function addEvaluateVerb(program: Command, terminal: Terminal): void {
     .summary('measure a model on samples')
     .description('Measures a model on samples, alone or beside the model that it was made from.')
     .argument('<model>', 'the .onnx file to measure', parsePath)
-    .requiredOption('--data <file>', 'samples: IDX as MNIST has it, .npy, or .npz', parsePath)
-    .option('--labels <file>', 'the class of every sample: IDX or .npy', parsePath)
+    .requiredOption(
+      '--data <path>',
+      'samples: IDX as MNIST has it, .npy, .npz, or a folder of images or of tensors (.pb)',
+      parsePath,
+    )
+    .option(
+      '--labels <file>',
+      'the class of every sample: IDX, .npy, or for images in a folder .csv (file,label)',
+      parsePath,
+    )
     .addOption(preprocessOption('images'))
     .addOption(
       new Option('--metric <name>', 'what is measured (default: top1 with labels, else agreement)').choices(
@@ -86,10 +94,10 @@ async function run(path: string, options: EvaluateOptions, { stdout, stderr }: T
 }
 
 async function measure(path: string, options: EvaluateOptions, onPhase: (text: string) => void): Promise<Measured> {
-  const metric = metricOf(options);
   const model = await loadModel(path);
   const preprocess = options.preprocess === undefined ? undefined : await readPreprocess(options.preprocess);
   const all = await openDataset(model, options.data, { labels: options.labels, preprocess });
+  const metric = metricOf(options, all.hasLabels);
   const data: Dataset = options.limit === undefined ? all : all.take(options.limit, { seed: options.seed });
   const progress =
     (what: string) =>
@@ -108,10 +116,10 @@ async function measure(path: string, options: EvaluateOptions, onPhase: (text: s
   return { own, original, comparison: comparePaired(original, own) };
 }
 
-function metricOf({ metric, labels, against }: EvaluateOptions): MetricName {
-  const chosen = metric ?? (labels === undefined ? 'agreement' : 'top1');
+function metricOf({ metric, against }: EvaluateOptions, hasLabels: boolean): MetricName {
+  const chosen = metric ?? (hasLabels ? 'top1' : 'agreement');
   const { needs } = METRICS[chosen];
-  const missing = needs === 'labels' ? labels === undefined && '--labels' : against === undefined && '--against';
+  const missing = needs === 'labels' ? !hasLabels && '--labels' : against === undefined && '--against';
   if (needs !== 'nothing' && missing) {
     const repair =
       metric === undefined

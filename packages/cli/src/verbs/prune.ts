@@ -78,8 +78,8 @@ export function addPruneVerb(program: Command, terminal: Terminal): void {
       parseInputs,
     )
     .option(
-      '--calib <file>',
-      'samples without labels, to refit the weights of the pruned model to: IDX as MNIST has it, .npy, or .npz',
+      '--calib <path>',
+      'samples without labels, to refit the weights of the pruned model to: IDX as MNIST has it, .npy, .npz, or a folder of images or of tensors (.pb)',
       parsePath,
     )
     .option('--calib-size <n>', 'samples to use (default: up to 1024)', parsePositiveInteger)
