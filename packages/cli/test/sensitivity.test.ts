@@ -27,7 +27,13 @@ beforeAll(async () => {
   const rows = [3, 1, 1, 2, 5, 1, 1, 7];
   writeFileSync(at('x.npy'), npy([4, 2], Float32Array.from(rows)));
   writeFileSync(at('y.npy'), npy([4], Uint8Array.from([0, 1, 0, 1])));
-  writeFileSync(at('images.npy'), npy([1, 3, 4, 4], new Float32Array(48)));
+  writeFileSync(
+    at('images.npy'),
+    npy(
+      [1, 3, 4, 4],
+      Float32Array.from({ length: 48 }, (_, i) => i),
+    ),
+  );
   writeFileSync(at('exists.csv'), 'something of value');
   writeFileSync(at('notes.txt'), 'something of value');
 });

@@ -38,7 +38,7 @@ function repairOf(steps: Steps | undefined): string {
     : `The preprocessing makes images of ${size.join(' x ')}: declare the size that the model takes in it.`;
 }
 
-/** @throws DataError for a sample that holds NaN or an infinite number */
+/** @throws DataError for a sample that holds NaN or infinity; minus infinity is what masks of attention hold */
 export function checkFinite(value: TensorValue, indices: readonly number[], place: Place): void {
   const at = firstNotFinite(value);
   if (at < 0) return;
@@ -52,9 +52,13 @@ export function checkFinite(value: TensorValue, indices: readonly number[], plac
 }
 
 function firstNotFinite({ dataType, data }: TensorValue): number {
-  // Of binary16: all digits of the exponent.
-  if (dataType === DataType.FLOAT16) return (data as Uint16Array).findIndex((bits) => (bits & 0x7c00) === 0x7c00);
-  if (data instanceof Float32Array || data instanceof Float64Array) return data.findIndex((x) => !Number.isFinite(x));
+  // Of binary16: all digits of the exponent, and not those of minus infinity.
+  if (dataType === DataType.FLOAT16) {
+    return (data as Uint16Array).findIndex((bits) => (bits & 0x7c00) === 0x7c00 && bits !== 0xfc00);
+  }
+  if (data instanceof Float32Array || data instanceof Float64Array) {
+    return data.findIndex((x) => !Number.isFinite(x) && x !== Number.NEGATIVE_INFINITY);
+  }
   return -1;
 }
 

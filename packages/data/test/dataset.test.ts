@@ -249,3 +249,8 @@ describe('is refused, with the file and the input:', () => {
     await expect(open()).rejects.toThrow(message);
   });
 });
+
+test('minus infinity is no mistake: masks of attention hold it', async () => {
+  const masks = await openDataset(model(['b', 2]), file('mask.npy', npy([2, 2], [0, Number.NEGATIVE_INFINITY, 0, 0])));
+  expect(await numbersOf(masks)).toEqual([[0, Number.NEGATIVE_INFINITY, 0, 0]]);
+});

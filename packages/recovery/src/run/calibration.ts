@@ -53,7 +53,8 @@ function checkFinite(feeds: TensorValues, batch: number): void {
     if (!ArrayBuffer.isView(value.data)) continue;
     const numbers = valueNumbers(value);
     for (let i = 0; i < numbers.length; i++) {
-      if (Number.isFinite(numbers[i])) continue;
+      // Masks of attention hold minus infinity.
+      if (Number.isFinite(numbers[i]) || numbers[i] === Number.NEGATIVE_INFINITY) continue;
       throw new RecoveryError('RECOVERY_DATA', `batch ${batch} holds a number that is not finite`, {
         value: name,
         expected: 'finite numbers',

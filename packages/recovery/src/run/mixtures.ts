@@ -11,7 +11,10 @@ interface RealValue extends TensorValue {
   readonly data: Floats;
 }
 
-/** Whether every input is real numbers with one sample in each entry of its first axis, the same in all batches but for how many. */
+/**
+ * Whether every input is finite real numbers with one sample in each entry of its first axis, and otherwise of one size in all
+ * batches. Masks with minus infinity have no mean.
+ */
 export function canMix(batches: readonly TensorValues[]): boolean {
   const first = batches[0] ?? {};
   return batches.every((feeds) => {
@@ -59,7 +62,7 @@ export function mixturesOf(batches: readonly TensorValues[], random: Random): Te
 }
 
 function isReal({ data }: TensorValue): boolean {
-  return data instanceof Float32Array || data instanceof Float64Array;
+  return (data instanceof Float32Array || data instanceof Float64Array) && data.every(Number.isFinite);
 }
 
 const samplesOf = (feeds: TensorValues): number => Object.values(feeds)[0]?.dims[0] ?? 0;
