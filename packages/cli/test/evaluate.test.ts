@@ -50,7 +50,7 @@ it('says the accuracy with its interval', async () => {
   const lines = stdout.trimEnd().split('\n');
   expect(lines).toEqual([
     'top-1 accuracy: 75.00 % (95 % interval 30.06 % to 95.44 %), 4 samples',
-    'that cannot be told from guessing, which is right in 75.00 %: check --labels and --preprocess, or give more samples',
+    'no better than guessing (75.00 %), as far as so many samples tell: look at the model, --labels and --preprocess',
   ]);
 });
 

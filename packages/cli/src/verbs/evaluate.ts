@@ -142,7 +142,7 @@ function show({ own, original, comparison }: Measured, columns: number): string 
   const { chance } = own;
   if (chance !== undefined && own.interval[0] <= chance) {
     lines.push(
-      `that cannot be told from guessing, which is right in ${value(chance)}: check --labels and --preprocess, or give more samples`,
+      `no better than guessing (${value(chance)}), as far as so many samples tell: look at the model, --labels and --preprocess`,
     );
   }
   if (original && comparison) {
