@@ -14,6 +14,8 @@ export interface LinearMap {
   readonly groups: number;
   /** Rows of each group's matrix. */
   readonly inputs: number;
+  /** Rows that belong to one channel of the input; they follow each other. */
+  readonly taps: number;
   /** Columns of each group's matrix: channels of the output. */
   readonly outputs: number;
   /** What the product, and what the bias, is multiplied with. */

@@ -27,6 +27,7 @@ export function convolutionMap(view: NodeView, [channels = 0, inputs = 0, ...ker
     ...SPATIAL,
     groups,
     inputs: inputs * taps,
+    taps,
     outputs,
     emitRows: (editor, value, elemType) =>
       rowsOf(
@@ -60,6 +61,7 @@ export function transposedConvolutionMap(view: NodeView, [channels = 0, outputs 
     ...SPATIAL,
     groups,
     inputs: inputs * taps,
+    taps,
     outputs,
     emitRows: (editor, value, elemType) =>
       rowsOf(
@@ -129,6 +131,7 @@ function flatMap(weight: Dims, layout: 'inputs first' | 'outputs first'): Linear
     outputAxis: -1,
     groups: 1,
     inputs,
+    taps: 1,
     outputs,
     scale: { product: 1, bias: 1 },
     emitRows: (editor, value) => flat(editor, value, inputs),

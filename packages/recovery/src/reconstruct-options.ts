@@ -34,7 +34,10 @@ export interface ReconstructOptions extends SessionOptions, PlanOptions {
   readonly positions?: number;
   /** In which products of a batch are summed; batches are summed in float64 either way. Default `float32`, which is faster. */
   readonly precision?: 'float32' | 'float64';
-  /** Most bytes that the equations of one layer may take; a layer that would need more is left. Default 2 GB. */
+  /**
+   * Most bytes that the equations of one layer may take. Where those of all weights would need more, whole channels are
+   * fitted, which takes less (see `RefittedLayer.method`); where they would, too, the layer is left. Default 2 GB.
+   */
   readonly memoryLimit?: number;
   /** Of the positions and mixtures that are drawn. Default 0. */
   readonly seed?: number;
@@ -48,6 +51,11 @@ export interface ReconstructOptions extends SessionOptions, PlanOptions {
 export interface RefittedLayer {
   /** Its name, as `model.layers()` has it. */
   readonly layer: string;
+  /**
+   * How it was fitted: `ridge`, every weight; `channels`, where that would take too much memory: the original's channels
+   * are predicted from those that stay, and the weights follow, alike at all positions of a kernel; `bias`, the bias alone.
+   */
+  readonly method: 'ridge' | 'channels' | 'bias';
   /** The pull that was chosen; undefined where the layer kept its weights, since a fit was no better on held-out data. */
   readonly lambda: number | undefined;
   /** Mean squared error of the layer's output on held-out data, as pruned: a share of the variance of what it should be. */

@@ -8,7 +8,8 @@ import { plannedRemoval } from '@onnx-pruning/proof';
 import type { Plan } from '@onnx-pruning/pruning';
 import { BATCHES, type Batches, checkRunOptions, type TensorValues } from '@onnx-pruning/runtime';
 import { RecoveryError } from './errors.ts';
-import { type NotRefitted, type Refittable, refittableLayers } from './layers/refittable.ts';
+import { refittableLayers } from './layers/refittable.ts';
+import { withinMemory } from './layers/within-memory.ts';
 import {
   RECONSTRUCT_OPTIONS,
   type Reconstruction,
@@ -23,11 +24,8 @@ import { executionOrder } from './run/execution-order.ts';
 import { canMix, mixturesOf } from './run/mixtures.ts';
 import { type ChangedBy, planWithChanges } from './run/weight-changes.ts';
 
-const MEMORY_LIMIT = 2e9;
 const HOLD_OUT = 0.125;
 const MIXTURES = 1;
-/** Matrices as large as the covariance that are held at once, of 8 bytes for each number. */
-const MATRICES = 6;
 
 /**
  * Refits a pruned model's layers by least squares, one after the other in execution order: Conv and ConvTranspose of any
@@ -35,7 +33,8 @@ const MATRICES = 6;
  * another value, it is fitted to what that value leaves of the original's sum. Weights are fitted by ridge regression
  * towards the pruned ones (as He et al., Channel Pruning for Accelerating Very Deep Neural Networks, ICCV 2017, do it
  * without the pull); Gram matrices are computed by onnxruntime, the equations are solved in float64. A layer whose fit is
- * no better on held-out data keeps its weights.
+ * no better on held-out data keeps its weights. Where the equations of a layer exceed the memory limit, whole channels are
+ * fitted instead (see `RefittedLayer.method`).
  *
  * The structure of the model does not change: with the plan that is returned `verify` proves it, the original's numbers in
  * place of the refitted ones. What the refitted ones are good for is measured: layer by layer in the result, and by
@@ -72,7 +71,7 @@ export async function reconstruct(
   const model = pruned.clone();
   const order = executionOrder(model.graph);
   const found = refittableLayers(planned, model, order);
-  const { layers, left } = withinMemory(found, settings);
+  const { layers, left } = withinMemory(planned, found, settings.memoryLimit);
   const { job, digest } = await begin({ original, model, order, layers, session, settings }, data);
   try {
     const refitted = await job.run();
@@ -81,22 +80,6 @@ export async function reconstruct(
   } finally {
     await job.dispose();
   }
-}
-
-/** The layers whose equations fit into memory. */
-function withinMemory(
-  { layers, left }: ReturnType<typeof refittableLayers>,
-  { memoryLimit = MEMORY_LIMIT }: Settings,
-): { layers: Refittable[]; left: NotRefitted[] } {
-  const bytesOf = ({ map }: Refittable): number => 8 * MATRICES * map.groups * map.inputs ** 2;
-  const gigabytes = (bytes: number): string => `${(bytes / 1e9).toPrecision(2)} GB`;
-  const tooLarge = layers.filter((layer) => bytesOf(layer) > memoryLimit);
-  const reasonOf = (layer: Refittable): string =>
-    `its equations for ${layer.map.inputs} weights of each output take ${gigabytes(bytesOf(layer))}, more than the limit of ${gigabytes(memoryLimit)}`;
-  return {
-    layers: layers.filter((layer) => !tooLarge.includes(layer)),
-    left: [...left, ...tooLarge.map((layer) => ({ layer: layer.name, reason: reasonOf(layer) }))],
-  };
 }
 
 /** Reads the data. It is held by the job alone, which lets go of what it no longer needs. */
@@ -130,8 +113,7 @@ function changesOf(
   data: string,
   { fit = 'weights', seed = 0 }: Settings,
 ): [string, ChangedBy][] {
-  const method = fit === 'weights' ? 'ridge' : 'bias';
-  return layers.flatMap(({ initializers, lambda }) => {
+  return layers.flatMap(({ initializers, lambda, method }) => {
     const pull = fit === 'weights' && lambda !== undefined ? { lambda } : {};
     return initializers.map((name): [string, ChangedBy] => [name, { method, ...pull, data, seed }]);
   });

@@ -4,10 +4,13 @@
  */
 import { createRandom, type Model, type NodeProto, type Random } from '@onnx-pruning/onnx';
 import type { SessionOptions, TensorValues } from '@onnx-pruning/runtime';
+import { fitChannels, type SeenWhole } from './layers/channel-fit.ts';
+import type { ChannelMap } from './layers/channel-map.ts';
 import { fitsOf, writeFits } from './layers/layer-weights.ts';
-import { addMoments, emptyMoments, type Moments, MomentsRun, positionsIn, type Seen } from './layers/moments.ts';
+import { addMoments, emptyMoments, type Moments, MomentsRun } from './layers/moments.ts';
 import type { Refittable } from './layers/refittable.ts';
 import { errorOf, type Fit, type FitOptions, ridge } from './layers/ridge.ts';
+import { positionsIn, type Seen } from './layers/seen-graph.ts';
 import type { RefittedLayer, Settings } from './reconstruct-options.ts';
 import { executionOrder } from './run/execution-order.ts';
 import { Frontier } from './run/frontier.ts';
@@ -55,7 +58,7 @@ export class Reconstructor {
     this.#batches = batches.length;
     this.#fitted = fitted.length;
     const first = executionOrder(original.graph);
-    const targets = layers.map(({ target }) => target.value);
+    const targets = layers.flatMap((layer) => [layer.target.value, ...(layer.channels ? [layer.input] : [])]);
     this.#before = new Frontier(original, first, batches, session, targets);
     this.#after = new Frontier(model, order, batches, session);
     this.#products = new MatrixProducts(session);
@@ -75,18 +78,70 @@ export class Reconstructor {
   }
 
   async #refit(layer: Refittable): Promise<RefittedLayer> {
-    const { model } = this.#parts;
+    const { model, settings } = this.#parts;
+    if (layer.channels) return this.#refitChannels(layer, layer.channels);
     const halves = await this.#moments(layer);
     const start = fitsOf(model, layer);
     const before = await this.#error(halves.held, start);
     const { lambda, after } = await this.#choose(layer, halves, start, before.error);
     const share = (error: number): number => (before.spread > 0 ? error / before.spread : 0);
-    const report = { layer: layer.name, lambda, errorBefore: share(before.error), errorAfter: share(after) };
+    const method = settings.fit === 'bias' ? 'bias' : 'ridge';
+    const report = {
+      layer: layer.name,
+      method,
+      lambda,
+      errorBefore: share(before.error),
+      errorAfter: share(after),
+    } as const;
     if (lambda === undefined) return { ...report, initializers: [] };
     // Measured on the rest of the data, made of all of it.
     for (const [g, moments] of halves.fitted.entries()) addMoments(moments, halves.held[g]!);
     const fits = await this.#fit(layer, halves.fitted, start, lambda);
     return { ...report, initializers: writeFits(model, layer, fits) };
+  }
+
+  /** The same for a layer that is too wide for equations of every weight. */
+  async #refitChannels(layer: Refittable, channels: ChannelMap): Promise<RefittedLayer> {
+    const { model, session, settings } = this.#parts;
+    const { lambda = LAMBDA, fit, positions: most = POSITIONS, precision = 'float32' } = settings;
+    const seen = await this.#seen(layer);
+    const { before, after, best } = await fitChannels({
+      model,
+      layer,
+      channels,
+      fitted: seen.slice(0, this.#fitted),
+      held: seen.slice(this.#fitted),
+      pulls: typeof lambda === 'number' ? [lambda] : lambda,
+      biasOnly: fit === 'bias',
+      precision,
+      session,
+      products: this.#products,
+      draw: (count) => (count > most ? this.#draw(count, most) : undefined),
+    });
+    const initializers = best ? writeFits(model, layer, [best.fit]) : [];
+    const method = fit === 'bias' ? 'bias' : 'channels';
+    return { layer: layer.name, method, lambda: best?.lambda, errorBefore: before, errorAfter: after, initializers };
+  }
+
+  /** Runs both models up to the layer and keeps what every batch shows of it. */
+  async #seen({ position, input, target: { value, added } }: Refittable): Promise<SeenWhole[]> {
+    this.#reached = Math.max(this.#reached, this.#positions.get(value)! + 1);
+    const original = await this.#before.piece(this.#reached, [value, input]);
+    const own = await this.#after.piece(position);
+    const seen: SeenWhole[] = [];
+    try {
+      for (let b = 0; b < this.#batches; b++) {
+        this.#parts.settings.signal?.throwIfAborted();
+        const { [value]: target, [input]: whole } = await original.run(b);
+        await own.run(b);
+        const other = added === undefined ? undefined : this.#after.value(b, added);
+        seen.push({ input: this.#after.value(b, input), target: target!, added: other, whole: whole! });
+      }
+    } finally {
+      await original.finish();
+      await own.finish();
+    }
+    return seen;
   }
 
   /** The pull with which a fit is best on held-out data; none where no fit is better than what is there. */

@@ -3,18 +3,20 @@
  * onnxruntime computes them batch by batch, in a graph that is emitted for the layer; they are summed up here in float64.
  * It must not know what is fitted.
  */
-import { DataType, GraphBuilder, GraphEditor, type Model, makeTensor } from '@onnx-pruning/onnx';
+import { DataType, type Model } from '@onnx-pruning/onnx';
 import type { LinearMap } from '@onnx-pruning/ops';
-import {
-  createSession,
-  type Session,
-  type SessionOptions,
-  type TensorValue,
-  valueNumbers,
-} from '@onnx-pruning/runtime';
+import { createSession, type Session, type SessionOptions, valueNumbers } from '@onnx-pruning/runtime';
 import { RecoveryError } from '../errors.ts';
 import { type Matrix, matrix } from '../solve/matrix.ts';
-import type { Refittable } from './refittable.ts';
+import {
+  beginSeenGraph,
+  emitSpread,
+  endSeenGraph,
+  feedsOf,
+  positionsIn,
+  type Seen,
+  type Summed,
+} from './seen-graph.ts';
 
 /** Sums over positions of x x', x y', x, y and y^2 for the rows x and targets y of one group. */
 export interface Moments {
@@ -77,21 +79,6 @@ function addCentred(to: Moments, { xx, xy, x, y, yy }: Centred, group: number, c
   }
 }
 
-/** What one batch shows of a layer. */
-export interface Seen {
-  readonly input: TensorValue;
-  /** `target.value` in the original. */
-  readonly target: TensorValue;
-  /** `target.added` in the pruned model. */
-  readonly added: TensorValue | undefined;
-}
-
-/** Positions at which the layer gives channels. */
-export function positionsIn({ map }: Refittable, { target }: Seen): number {
-  const channels = target.dims.at(map.outputAxis) ?? 1;
-  return channels === 0 ? 0 : target.data.length / channels;
-}
-
 /** How moments are computed. */
 export interface MomentsOptions {
   /** Whether `add` is told which positions count. */
@@ -102,10 +89,10 @@ export interface MomentsOptions {
 
 /** A session that computes the moments of one layer. */
 export class MomentsRun {
-  readonly #layer: Refittable;
+  readonly #layer: Summed;
   readonly #session: Session;
 
-  private constructor(layer: Refittable, session: Session) {
+  private constructor(layer: Summed, session: Session) {
     this.#layer = layer;
     this.#session = session;
   }
@@ -116,7 +103,7 @@ export class MomentsRun {
    */
   static async open(
     model: Model,
-    layer: Refittable,
+    layer: Summed,
     like: Seen,
     options: MomentsOptions,
     session: SessionOptions,
@@ -131,11 +118,8 @@ export class MomentsRun {
    * @throws RecoveryError where a sum is not finite
    */
   async add(to: readonly Moments[], seen: Seen, positions?: BigInt64Array): Promise<void> {
-    const { input, target, added } = seen;
     const found = await this.#session.run({
-      input,
-      target,
-      ...(added && { added }),
+      ...feedsOf(seen),
       ...(positions && { positions: { dataType: DataType.INT64, dims: [positions.length], data: positions } }),
     });
     const count = positions?.length ?? positionsIn(this.#layer, seen);
@@ -163,68 +147,19 @@ export class MomentsRun {
 }
 
 /** Inputs: the layer's input, the original's value, what is added to the output, and the positions that count. */
-function momentsModel(model: Model, layer: Refittable, like: Seen, { someOnly, precision }: MomentsOptions): Model {
-  const { map } = layer;
-  // From 13 on ReduceSum takes its axes as an input; up to 17 ReduceMean has them as an attribute.
-  const b = new GraphBuilder({ opset: Math.min(17, Math.max(13, model.opset())) });
-  const declare = (name: string, value: TensorValue): string =>
-    b.input(
-      name,
-      value.dims.map((_, axis) => `${name}${axis}`),
-      value.dataType,
-    );
-  const [input, original] = [declare('input', like.input), declare('target', like.target)];
-  const added = like.added && declare('added', like.added);
-  if (someOnly) b.input('positions', ['positions'], DataType.INT64);
-  const built = b.build();
-  const editor = new GraphEditor(built);
-  // Half precision is too coarse for sums.
-  const elemType = like.input.dataType === DataType.DOUBLE ? DataType.DOUBLE : DataType.FLOAT;
-  const cast = (value: string): string => editor.node('Cast', [value], { to: elemType });
-  const choose = (rows: string): string => (someOnly ? editor.node('Gather', [rows, 'positions'], { axis: 1 }) : rows);
+function momentsModel(model: Model, layer: Summed, like: Seen, { someOnly, precision }: MomentsOptions): Model {
+  const graph = beginSeenGraph(model, layer, like, someOnly);
+  const { editor } = graph;
   const wide = (value: string): string =>
     precision === 'float64' ? editor.node('Cast', [value], { to: DataType.DOUBLE }) : value;
-  const outputs = (value: string): string => choose(map.emitOutputs(editor, cast(value)));
-  const x = wide(choose(map.emitRows(editor, cast(input), elemType)));
-  const kept = emitKept(editor, layer, original, like.target.dims.length);
-  const y = wide(emitTarget(editor, layer, { original: outputs(kept), added: added && outputs(added), elemType }));
-  const axes = editor.initializer(makeTensor('axes', DataType.INT64, [1], [1]));
-  const [meanX, meanY] = [x, y].map((rows) => editor.node('ReduceMean', [rows], { axes: [1] })) as [string, string];
-  // Products of large numbers that hardly vary would lose what varies.
-  const [fromX, fromY] = [editor.node('Sub', [x, meanX]), editor.node('Sub', [y, meanY])];
-  const turned = editor.node('Transpose', [fromX], { perm: [0, 2, 1] });
-  const results = {
-    xx: editor.node('MatMul', [turned, fromX]),
-    xy: editor.node('MatMul', [turned, fromY]),
-    x: meanX,
-    y: meanY,
-    yy: editor.node('ReduceSum', [editor.node('Mul', [fromY, fromY]), axes], { keepdims: 0 }),
-  };
-  for (const name of SUMS) {
-    editor.node('Identity', [results[name]], {}, { outputs: [name] });
-    editor.addOutput(name);
-  }
-  editor.commit();
-  return built;
-}
-
-function emitKept(editor: GraphEditor, { target, map }: Refittable, value: string, rank: number): string {
-  if (!target.kept) return value;
-  const indices = editor.initializer(makeTensor('kept', DataType.INT64, [target.kept.length], target.kept));
-  return editor.node('Gather', [value, indices], { axis: map.outputAxis < 0 ? rank + map.outputAxis : map.outputAxis });
-}
-
-/** What the layer should give, from rows of what the original gives: [groups, positions, outputs]. */
-function emitTarget(
-  editor: GraphEditor,
-  { map, target }: Refittable,
-  rows: { original: string; added: string | undefined; elemType: number },
-): string {
-  const vector = (numbers: Float64Array): string =>
-    editor.initializer(makeTensor('channels', rows.elemType, [map.groups, 1, map.outputs], numbers));
-  const { behind } = target;
-  const missing = rows.added === undefined ? rows.original : editor.node('Sub', [rows.original, rows.added]);
-  if (!behind) return missing;
-  const moved = editor.node('Sub', [missing, vector(behind.shift)]);
-  return editor.node('Mul', [moved, vector(behind.scale.map((x) => 1 / x))]);
+  const x = emitSpread(editor, wide(graph.choose(layer.map.emitRows(editor, graph.input, graph.elemType))));
+  const y = emitSpread(editor, wide(graph.target));
+  const turned = editor.node('Transpose', [x.about], { perm: [0, 2, 1] });
+  return endSeenGraph(graph, {
+    xx: editor.node('MatMul', [turned, x.about]),
+    xy: editor.node('MatMul', [turned, y.about]),
+    x: x.mean,
+    y: y.mean,
+    yy: y.squares,
+  });
 }

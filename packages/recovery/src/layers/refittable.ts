@@ -17,6 +17,7 @@ import type { Algebra, ChannelAffine, LinearMap } from '@onnx-pruning/ops';
 import { axesOf, isPruned, type PlannedRemoval } from '@onnx-pruning/proof';
 import { modelInputs } from '@onnx-pruning/runtime';
 import { type AlgebraOf, algebraOf, changedNodes } from './changed-nodes.ts';
+import type { ChannelMap } from './channel-map.ts';
 
 /** A constant that a summand of the layer's output can be put into. */
 export interface BiasPlace {
@@ -39,6 +40,8 @@ export interface Refittable {
   /** Where its bias is; a layer without one gets none. */
   readonly bias: BiasPlace | undefined;
   readonly target: Target;
+  /** Its channels, where whole channels are fitted instead of every weight. */
+  readonly channels?: ChannelMap;
 }
 
 /** What the layer's output, bias included, should be. */

@@ -30,8 +30,8 @@ export interface Piece {
 export class Frontier {
   readonly #model: Model;
   readonly #order: readonly NodeProto[];
-  /** Values that are still to be asked for. */
-  readonly #pinned: Set<string>;
+  /** Values that are still to be asked for, and how often. */
+  readonly #pinned = new Map<string, number>();
   readonly #options: SessionOptions;
   readonly #kept: Map<string, TensorValue>[];
   /** Where each value is used for the last time; graph outputs that no node uses have no place. */
@@ -49,11 +49,15 @@ export class Frontier {
     this.#model = model;
     this.#order = order;
     this.#options = options;
-    this.#pinned = new Set(pinned);
+    for (const name of pinned) this.#pin(name, 1);
     order.forEach((node, at) => {
       for (const name of usedNames(node)) this.#lastUse.set(name, at);
     });
     this.#kept = batches.map((feeds) => new Map(Object.entries(feeds).filter(([name]) => this.#lastUse.has(name))));
+  }
+
+  #pin(name: string, times: number): void {
+    this.#pinned.set(name, (this.#pinned.get(name) ?? 0) + times);
   }
 
   /** A value in front of the cut, of one batch. */
@@ -69,10 +73,11 @@ export class Frontier {
    * @param wanted values to be returned besides those that are kept
    */
   async piece(to: number, wanted: readonly string[] = []): Promise<Piece> {
-    for (const name of wanted) this.#pinned.delete(name);
+    for (const name of wanted) this.#pin(name, -1);
     const known = this.#kept[0] ?? new Map<string, TensorValue>();
     const made = this.#order.slice(this.#position, to).flatMap(({ output }) => output);
-    const isNeeded = (name: string): boolean => (this.#lastUse.get(name) ?? -1) >= to || this.#pinned.has(name);
+    const isNeeded = (name: string): boolean =>
+      (this.#lastUse.get(name) ?? -1) >= to || (this.#pinned.get(name) ?? 0) > 0;
     const next = made.filter((name) => name !== '' && isNeeded(name));
     const fetched = [...new Set([...next, ...wanted.filter((name) => !known.has(name))])];
     const session = fetched.length > 0 ? await this.#open(known, fetched) : undefined;
