@@ -5,10 +5,9 @@
 import { createRandom, type Model, type NodeProto, type Random } from '@onnx-pruning/onnx';
 import type { SessionOptions, TensorValues } from '@onnx-pruning/runtime';
 import { fitChannels, type SeenWhole } from './layers/channel-fit.ts';
-import type { ChannelMap } from './layers/channel-map.ts';
 import { fitsOf, writeFits } from './layers/layer-weights.ts';
 import { addMoments, emptyMoments, type Moments, MomentsRun } from './layers/moments.ts';
-import type { Refittable } from './layers/refittable.ts';
+import type { ChannelMap, Refittable } from './layers/refittable.ts';
 import { errorOf, type Fit, type FitOptions, ridge } from './layers/ridge.ts';
 import { positionsIn, type Seen } from './layers/seen-graph.ts';
 import type { RefittedLayer, Settings } from './reconstruct-options.ts';

@@ -6,10 +6,9 @@
 import { constantTensors, DataType, type GraphEditor, type Model, makeTensor } from '@onnx-pruning/onnx';
 import type { SessionOptions, TensorValue } from '@onnx-pruning/runtime';
 import { type MatrixProducts, matrix } from '../solve/matrix.ts';
-import type { ChannelMap } from './channel-map.ts';
 import { fitsOf } from './layer-weights.ts';
 import { addMoments, emptyMoments, type Moments, MomentsRun } from './moments.ts';
-import type { Refittable } from './refittable.ts';
+import type { ChannelMap, Refittable } from './refittable.ts';
 import { errorWith, Residuals } from './residuals.ts';
 import { type Fit, ridge } from './ridge.ts';
 import { positionsIn, type Seen, type Summed } from './seen-graph.ts';

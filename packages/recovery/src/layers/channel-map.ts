@@ -6,19 +6,7 @@ import { constantTensors, type NodeProto, readNumbers } from '@onnx-pruning/onnx
 import { axesOf, isPruned, type PlannedRemoval } from '@onnx-pruning/proof';
 import { type Matrix, matrix } from '../solve/matrix.ts';
 import { algebraOf } from './changed-nodes.ts';
-import type { Refittable } from './refittable.ts';
-
-/** The channels of a layer's input: here and in the original. */
-export interface ChannelMap {
-  /** Numbers of the input that belong to one channel, and follow each other along the axis that is multiplied. */
-  readonly block: number;
-  /** Channels that the original has. */
-  readonly before: number;
-  /** Those that stay, as indices into them. */
-  readonly kept: readonly number[];
-  /** What the original multiplies its channels with, at the outputs that stay: one row for each of its channels. */
-  weights(): Matrix;
-}
+import type { ChannelMap, Refittable } from './refittable.ts';
 
 /** What a fit of channels must know of a layer; undefined for layers whose channels cannot be told apart. */
 export function channelMapOf(planned: PlannedRemoval, layer: Refittable): ChannelMap | undefined {

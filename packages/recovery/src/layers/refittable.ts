@@ -16,14 +16,26 @@ import {
 import type { Algebra, ChannelAffine, LinearMap } from '@onnx-pruning/ops';
 import { axesOf, isPruned, type PlannedRemoval } from '@onnx-pruning/proof';
 import { modelInputs } from '@onnx-pruning/runtime';
+import type { Matrix } from '../solve/matrix.ts';
 import { type AlgebraOf, algebraOf, changedNodes } from './changed-nodes.ts';
-import type { ChannelMap } from './channel-map.ts';
 
 /** A constant that a summand of the layer's output can be put into. */
 export interface BiasPlace {
   readonly constant: string;
   /** `added`: to the output itself; `subtracted`: from it, as the mean of a BatchNormalization is. */
   readonly how: 'added' | 'subtracted';
+}
+
+/** The channels of a layer's input: here and in the original. */
+export interface ChannelMap {
+  /** Numbers of the input that belong to one channel, and follow each other along the axis that is multiplied. */
+  readonly block: number;
+  /** Channels that the original has. */
+  readonly before: number;
+  /** Those that stay, as indices into them. */
+  readonly kept: readonly number[];
+  /** What the original multiplies its channels with, at the outputs that stay: one row for each of its channels. */
+  weights(): Matrix;
 }
 
 /** A layer whose weights can be chosen by least squares. */
