@@ -49,7 +49,7 @@ export interface InitializerChange {
 
 /** What was done to an initializer after pruning. */
 export interface WeightChange {
-  /** `ridge`, `channels`, `bias`: by `reconstruct`. */
+  /** `ridge`, `channels`, `bias`: by `reconstruct`; `bn`: by `recalibrateBatchNorm`. */
   readonly method: string;
   /** The pull towards the pruned weights, where the method has one. */
   readonly lambda?: number;
