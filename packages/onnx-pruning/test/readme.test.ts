@@ -54,12 +54,33 @@ describe('the README', () => {
   });
 
   it('names the commands that continuous integration and the workspace run', () => {
-    const [demo, test] = codeBlocks('README.md', 'sh').map((block) => block.trim());
+    const [demo, , test] = codeBlocks('README.md', 'sh').map((block) => block.trim());
     expect(demo).toBe('npm ci && npm run demo');
     expect(page('.ci/run').split('\n')).toContain(test);
     for (const [, script] of page('README.md').matchAll(/npm run ([\w-]+)/g)) {
       expect(Object.keys(scripts)).toContain(script);
     }
+  });
+
+  it('has an example of a trained network whose commands print what it says', async () => {
+    const commands = codeBlocks('README.md', 'sh')[1].replaceAll('\\\n', ' ').trim().split('\n');
+    const [, pruned, measured] = codeBlocks('README.md', 'text');
+    const program = join('packages', 'onnx-pruning', 'bin', 'onnx-pruning.js');
+    const printed: string[] = [];
+    for (const command of commands) {
+      const [npx, name, ...argv] = command.split(/ +/);
+      expect([npx, name]).toEqual(['npx', 'onnx-pruning']);
+      expect(scripts['demo:accuracy']).toContain(argv.join(' '));
+      const { code, stdout, stderr } = await node([program, ...argv.map((text) => text.replace(/^out/, cwd))]);
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+      printed.push(stdout);
+    }
+    const table = (text: string): string[] => text.split('\n').slice(0, 4);
+    expect(table(printed[0])).toEqual(table(pruned));
+    // Other processors sum in another order, which may decide a few of the 2,000 samples otherwise: half a point is ten.
+    const percent = (text: string): number => Number(/^top-1 accuracy: ([\d.]+) %/.exec(text)?.[1]);
+    expect(Math.abs(percent(printed[1]) - percent(measured))).toBeLessThanOrEqual(0.5);
+    expect(printed[1].split('\n')[1]).toBe(measured.split('\n')[1]);
   });
 
   it('names the command that installs CUDA', () => {
