@@ -8,9 +8,10 @@ import { countOpsAndParams } from '@onnx-pruning/cost';
 import { type Dataset, evaluate, openDataset, type Preset } from '@onnx-pruning/data';
 import { loadModel, type Model } from '@onnx-pruning/onnx';
 import { BasePruner, GroupMagnitudeImportance } from '@onnx-pruning/pruning';
-import { reconstruct } from '@onnx-pruning/recovery';
+import { recalibrateBatchNorm, reconstruct } from '@onnx-pruning/recovery';
 import { modelInputs } from '@onnx-pruning/runtime';
 import { CRITERIA_HEADER, compareCriteria, showAll } from './accuracy-criteria.ts';
+import { MAX_DROP_HEADER, measureMaxDrop } from './accuracy-max-drop.ts';
 import { render } from './tables.ts';
 
 const USAGE = `Usage: npm run bench:accuracy -- --data <folder> --model <file> [options]
@@ -23,6 +24,9 @@ const USAGE = `Usage: npm run bench:accuracy -- --data <folder> --model <file> [
   --preprocess <name>  (default fashion-mnist)
   --images <n>         training images to refit to, without labels (default 1024)
   --draws <n>          how often other images are drawn (default 3)
+  --recover <method>   ridge (default): weights are refitted; bn: statistics of BatchNormalization are taken again
+  --max-drop <points>  choose the ratio by what may be lost, on one half of the test images, and measure on the other;
+                       repeatable
   --criteria           compare criteria that choose channels, on the same draws
   --help`;
 
@@ -35,6 +39,9 @@ interface Settings {
   readonly draws: number;
   /** Whether criteria are compared. */
   readonly criteria: boolean;
+  /** Points that may be lost, where ratios are chosen by them. */
+  readonly maxDrops: readonly number[];
+  readonly recover: typeof reconstruct | typeof recalibrateBatchNorm;
 }
 
 const percent = (share: number): string => (100 * share).toFixed(2);
@@ -72,6 +79,11 @@ async function measure(
     settings.train.take(settings.images, { seed }).withBatchSize(BATCH),
   );
   const accuracyOf = (model: Model): Promise<number> => accuracy(model, settings.test);
+  if (settings.maxDrops.length > 0) {
+    const shared = { ignoredLayers: ignored, train: draws[0]!, test: settings.test, macsOf };
+    for (const points of settings.maxDrops) lines.push([name, ...(await measureMaxDrop(original, points, shared))]);
+    return lines;
+  }
   for (const ratio of settings.criteria ? ratios : []) {
     const shared = { ignoredLayers: ignored, draws, accuracyOf, macsOf };
     for (const line of await compareCriteria(original, ratio, shared)) lines.push([name, percent(dense), ...line]);
@@ -82,7 +94,7 @@ async function measure(
     const seconds: number[] = [];
     for (const data of draws) {
       const start = performance.now();
-      const { model } = await reconstruct(original, pruned, pruner.plan(), data.feeds());
+      const { model } = await settings.recover(original, pruned, pruner.plan(), data.feeds());
       seconds.push((performance.now() - start) / 1000);
       refitted.push(await accuracy(model, settings.test));
     }
@@ -117,11 +129,14 @@ async function main(): Promise<void> {
       images: { ...text, default: '1024' },
       draws: { ...text, default: '3' },
       criteria: { type: 'boolean', default: false },
+      recover: { ...text, default: 'ridge' },
+      'max-drop': list,
       help: { type: 'boolean', default: false },
     },
   });
   const { data: folder, model: models = [] } = values;
-  if (values.help || folder === undefined || models.length === 0) {
+  const isMethod = ['ridge', 'bn'].includes(values.recover);
+  if (values.help || folder === undefined || models.length === 0 || !isMethod) {
     process.stdout.write(`${USAGE}\n`);
     process.exitCode = values.help ? 0 : 2;
     return;
@@ -136,10 +151,18 @@ async function main(): Promise<void> {
     images: Number(values.images),
     draws: Number(values.draws),
     criteria: values.criteria,
+    maxDrops: (values['max-drop'] ?? []).map(Number),
+    recover: values.recover === 'bn' ? recalibrateBatchNorm : reconstruct,
   };
   const lines: string[][] = [];
   const ratios = (values.ratio ?? ['0.3', '0.5', '0.7']).map(Number);
   for (const path of models) lines.push(...(await measure(path, ratios, values.ignore ?? [], settings)));
+  if (settings.maxDrops.length > 0) {
+    process.stdout.write(
+      `${render(['model', ...MAX_DROP_HEADER], lines)}\n95 % intervals; ${settings.test.length} test images\n`,
+    );
+    return;
+  }
   const what = `accuracy in % on ${settings.test.length} test images; refitted to ${settings.images} unlabelled training images, mean (least to most) of ${settings.draws} draws`;
   const header = values.criteria
     ? ['model', 'dense', ...CRITERIA_HEADER]

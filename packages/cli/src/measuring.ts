@@ -2,10 +2,13 @@
  * `--data`, `--labels` and `--max-drop`: what a pruned model has lost is measured on samples that nothing was fitted to. The
  * search is that of packages/recovery. It must not prune or write files.
  */
-import { comparePaired, type Dataset, type Evaluation, evaluate } from '@onnx-pruning/data';
+import { type Dataset, type Evaluation, evaluate } from '@onnx-pruning/data';
 import type { Model } from '@onnx-pruning/onnx';
 import { OptionError } from '@onnx-pruning/pruning';
-import type { RatioCost } from '@onnx-pruning/recovery';
+import { dropOf, type RatioCost } from '@onnx-pruning/recovery';
+
+/** Of the intervals that a report gives. */
+const CONFIDENCE = 0.95;
 
 /** The options of `prune` that are about measuring. */
 export interface MeasuringOptions {
@@ -99,10 +102,8 @@ export async function measure(
     evaluate(model, data, metric, data.hasLabels ? {} : { against: original });
   const own = await score(result);
   const before = asPruned && { asPruned: (await score(asPruned)).value };
-  const common = { metric, samples: own.samples, ...before, value: own.value, interval: own.interval } as const;
-  const [low, high] = own.interval;
-  if (!data.hasLabels) return { ...common, drop: 1 - own.value, dropInterval: [1 - high, 1 - low] };
-  const dense = await score(original);
-  const { difference, interval } = comparePaired(dense, own);
-  return { ...common, original: dense.value, drop: -difference, dropInterval: [-interval[1], -interval[0]] };
+  const dense = data.hasLabels ? await score(original) : undefined;
+  const { drop, interval: dropInterval } = dropOf(own, dense, CONFIDENCE);
+  const { samples, value, interval } = own;
+  return { metric, samples, ...before, value, interval, original: dense?.value, drop, dropInterval };
 }

@@ -136,7 +136,7 @@ export async function evaluate(
     withSession(model, session, (own) => scoresOf({ own, reference, dataset, metric: how, classes }, options));
   const isCompared = against !== undefined && how.needs === 'reference';
   const scores = isCompared ? await withSession(against, session, run) : await run();
-  return { ...evaluationOf(how, scores, { seed, confidence }), chance: chanceOf(how, classes) };
+  return evaluationOf(how, scores, { seed, confidence, chance: chanceOf(how, classes) });
 }
 
 /** The share of the most frequent classes, as many as may be guessed. */
@@ -165,14 +165,14 @@ export function checkLabels(metric: Metric, dataset: Dataset): void {
 export function evaluationOf(
   { name, isShare }: Metric,
   scores: Float64Array,
-  { seed, confidence }: Pick<EvaluateOptions, 'seed' | 'confidence'> = {},
+  { seed, confidence, chance }: Pick<EvaluateOptions, 'seed' | 'confidence'> & { readonly chance?: number } = {},
 ): Evaluation {
   const samples = scores.length;
   const value = scores.reduce((sum, x) => sum + x, 0) / samples;
   const interval = isShare
     ? wilsonInterval(value * samples, samples, confidence)
     : bootstrapInterval(scores, seed, confidence);
-  return { metric: name, value, samples, interval, chance: undefined, isShare, scores };
+  return { metric: name, value, samples, interval, chance, isShare, scores };
 }
 
 async function scoresOf(

@@ -30,7 +30,7 @@ export type {
   SensitivityProgress,
   SensitivityPrunerOptions,
 } from './sensitivity/types.ts';
-export type { Drop } from './within-drop/bound.ts';
+export { type Drop, dropOf } from './within-drop/bound.ts';
 export {
   pruneWithinDrop,
   type RatioCost,

@@ -20,8 +20,11 @@ export interface Bound {
   readonly confidence: number;
 }
 
-/** @param original undefined where `own` is the agreement with the original */
-export function dropOf(own: Evaluation, original: Evaluation | undefined, { confidence }: Bound): Drop {
+/**
+ * What a model has lost, with its interval at a confidence.
+ * @param original undefined where `own` is the agreement with the original, measured at the same confidence
+ */
+export function dropOf(own: Evaluation, original: Evaluation | undefined, confidence: number): Drop {
   if (original === undefined) return { drop: 1 - own.value, interval: [1 - own.interval[1], 1 - own.interval[0]] };
   const { difference, interval } = comparePaired(original, own, { confidence });
   return { drop: -difference, interval: [-interval[1], -interval[0]] };

@@ -134,7 +134,7 @@ export async function pruneWithinDrop<Result extends { readonly model?: Model | 
   const costOf = async (ratio: number, model: Model): Promise<RatioCost> => {
     const against = scored ? {} : { against: original };
     const own = await evaluate(model, measured, metric, { ...session, ...against, confidence, signal });
-    const drop = dropOf(own, scored, bound);
+    const drop = dropOf(own, scored, bound.confidence);
     return { ratio, ...drop, isWithin: isWithin(drop, bound) };
   };
   const found = await largestWithin(prune, costOf, options);
